@@ -1,0 +1,39 @@
+//! classifyd classifies live video: for each frame it runs, of several DNNs, the one that is worth
+//! running, in time.
+//!
+//! # The path of a frame
+//!
+//! The modules below stand in the order in which a frame passes through them.
+//!
+//! 1. [`capture`]: GStreamer (or the image decoder) yields a [`frame::Frame`], stamped with its
+//!    capture instant and holding a [`outcome::Ticket`]. It waits in the mailbox.
+//! 2. [`features`]: seven cheap numbers are measured on a small working copy of the picture.
+//! 3. [`premodel`]: the numbers choose and rank the models: a [`premodel::Selection`].
+//! 4. [`scheduler`]: of the ranked models, the best that will finish before the frame's deadline.
+//! 5. [`inference`]: the picture becomes a tensor, the model runs, its output becomes labels.
+//! 6. [`output`]: the ticket is settled; records leave in capture order.
+//!
+//! **Every captured frame owes exactly one outcome.** The ticket a frame carries enforces it:
+//! dropped unpaid, it reports [`outcome::Outcome::Abandoned`].
+//!
+//! [`daemon`] builds the stages and joins them; [`learn`] measures models and trains the premodel,
+//! off the path.
+
+pub mod clock;
+pub mod frame;
+pub mod models;
+pub mod outcome;
+
+pub mod capture;
+pub mod features;
+pub mod inference;
+pub mod output;
+pub mod premodel;
+pub mod scheduler;
+
+pub mod commands;
+pub mod config;
+pub mod daemon;
+pub mod install;
+pub mod learn;
+pub mod onnx;

@@ -1,0 +1,373 @@
+//! What becomes of a frame, and the ticket that makes sure it becomes exactly one thing.
+//!
+//! A [`Ticket`] is opened when a frame is captured and travels with it. Stages write what they
+//! learn into its [`Trace`]; whoever settles the frame consumes the ticket with
+//! [`Ticket::report`]. A ticket that is dropped instead reports [`Outcome::Abandoned`], so that
+//! captured = classified + reused + superseded + expired + failed + abandoned
+//! at every moment the queues are empty.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Sender;
+
+use crate::clock::Clock;
+use crate::features::Features;
+use crate::frame::{Budget, Deadline, Origin, Pace};
+use crate::models::{ModelId, Provider};
+
+/// What became of a frame.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// A model ran and answered, in time or late.
+    Classified(Answer),
+    /// Answered with the stream's latest answer; no model ran.
+    Reused,
+    /// A newer frame of its stream took its place before its turn came.
+    Superseded,
+    /// No model could have finished before its deadline, so none was started.
+    Expired(Shortfall),
+    /// Something about this frame went wrong.
+    Failed(Failure),
+    /// The program stopped before its turn came.
+    Abandoned,
+}
+
+/// A model's answer.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The model that ran.
+    pub model: ModelId,
+    /// The execution provider it ran on.
+    pub provider: Provider,
+    /// Why this model.
+    pub reason: Reason,
+    /// The best classes, most confident first.
+    pub labels: Vec<Classification>,
+}
+
+/// One class and how sure the model is of it.
+#[derive(Clone, Debug)]
+pub struct Classification {
+    /// 0-based index of the class in the label file (ILSVRC2012 order for the shipped models).
+    pub class: usize,
+    /// Its name.
+    pub label: Arc<str>,
+    /// Softmax probability.
+    pub confidence: Confidence,
+}
+
+/// A probability: between 0 and 1.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct Confidence(f32);
+
+impl Confidence {
+    /// Accepts 0 to 1; rounding errors just outside are pulled in, anything else is refused.
+    pub fn new(value: f32) -> Option<Self> {
+        (-1e-3..=1.001).contains(&value).then(|| Self(value.clamp(0.0, 1.0)))
+    }
+
+    /// The probability.
+    pub fn get(self) -> f32 {
+        self.0
+    }
+}
+
+/// How a model came to be preferred.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// A stage of the premodel said yes to it.
+    Premodel,
+    /// Every stage of the premodel said no; this is the model it names for that case.
+    PremodelFallback,
+    /// The user asked for this model alone.
+    Fixed,
+    /// Drawn by lot.
+    Random,
+}
+
+/// Why this model ran.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It was preferred, and it fitted.
+    Preferred(Basis),
+    /// The preferred model would have finished too late; this is the best one that would not.
+    PreferredTooSlow(ModelId),
+}
+
+impl Reason {
+    /// The word that records carry.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Preferred(Basis::Premodel) => "premodel",
+            Self::Preferred(Basis::PremodelFallback) => "premodel_fallback",
+            Self::Preferred(Basis::Fixed) => "fixed",
+            Self::Preferred(Basis::Random) => "random",
+            Self::PreferredTooSlow(_) => "preferred_too_slow",
+        }
+    }
+}
+
+/// By how much the quickest model missed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shortfall {
+    /// The candidate that would have finished first, if any model may run at all.
+    pub quickest: Option<ModelId>,
+    /// Time from the decision to its expected finish.
+    pub needed: Duration,
+    /// Time from the decision to the deadline.
+    pub left: Duration,
+}
+
+/// What went wrong with a frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Where.
+    pub stage: Stage,
+    /// What, in words, with its causes.
+    pub error: String,
+}
+
+impl Failure {
+    /// A failure of `stage`, its whole chain of causes in words.
+    pub fn new(stage: Stage, error: &dyn std::error::Error) -> Self {
+        let mut words = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            words.push_str(": ");
+            words.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        Self { stage, error: words }
+    }
+}
+
+/// The stages a frame can fail in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Decoding or mapping the picture.
+    Capture,
+    /// Measuring features.
+    Features,
+    /// Making the tensor.
+    Preprocess,
+    /// Running the model or reading its output.
+    Inference,
+}
+
+impl Stage {
+    /// The word that records carry.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Capture => "capture",
+            Self::Features => "features",
+            Self::Preprocess => "preprocess",
+            Self::Inference => "inference",
+        }
+    }
+}
+
+/// What the stages learnt of a frame on its way.
+#[derive(Clone, Debug, Default)]
+pub struct Trace {
+    /// The premodel's features, if the policy needed them.
+    pub features: Option<Features>,
+    /// How likely each model is to be right, in the order of preference.
+    pub scores: Vec<(ModelId, f32)>,
+    /// Time spent in each stage that the frame reached.
+    pub timings: Timings,
+}
+
+/// Time spent in each stage; `None` for stages that the frame did not reach.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Timings {
+    /// Working copy and features.
+    pub features: Option<Duration>,
+    /// The premodel's vote.
+    pub premodel: Option<Duration>,
+    /// Waiting for the compute device, before the tensor was made and after.
+    pub queue: Option<Duration>,
+    /// Resizing and normalising.
+    pub preprocess: Option<Duration>,
+    /// The model's run and the reading of its output.
+    pub inference: Option<Duration>,
+}
+
+/// All that is known of a frame besides its pixels.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Where and when it came from.
+    pub origin: Origin,
+    /// The time its stream allows.
+    pub budget: Budget,
+    /// When its answer is due.
+    pub deadline: Deadline,
+    /// What the deadline counts.
+    pub pace: Pace,
+    /// Waiting that the deadline does not count; zero under [`Pace::Clock`].
+    pub uncounted_wait: Duration,
+    /// What the stages learnt.
+    pub trace: Trace,
+}
+
+/// A frame's account, closed.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    /// All that is known of the frame.
+    pub account: Account,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// When.
+    pub at: Instant,
+}
+
+impl Settled {
+    /// Time from capture to settlement, less waiting that the deadline does not count.
+    pub fn total(&self) -> Duration {
+        let elapsed = self.at.saturating_duration_since(self.account.origin.captured);
+        elapsed.saturating_sub(self.account.uncounted_wait)
+    }
+
+    /// Whether the frame got an answer, and by its deadline.
+    pub fn met_deadline(&self) -> bool {
+        match self.outcome {
+            Outcome::Classified(_) | Outcome::Reused => self.account.deadline.is_met_by(self.at),
+            Outcome::Superseded | Outcome::Expired(_) | Outcome::Failed(_) | Outcome::Abandoned => {
+                false
+            }
+        }
+    }
+}
+
+/// The outcome that a frame owes.
+#[derive(Debug)]
+pub struct Ticket {
+    /// `None` once reported.
+    account: Option<Box<Account>>,
+    settled: Sender<Settled>,
+    clock: Clock,
+}
+
+/// Expectation of the one private invariant below.
+const OPEN: &str = "a ticket is open until it is consumed";
+
+impl Ticket {
+    /// Opens the ticket of the frame that came from `origin`. Its outcome goes to `settled`.
+    pub fn open(
+        origin: Origin,
+        budget: Budget,
+        pace: Pace,
+        settled: Sender<Settled>,
+        clock: Clock,
+    ) -> Self {
+        let deadline = Deadline::new(origin.captured, budget);
+        let account = Account {
+            origin,
+            budget,
+            deadline,
+            pace,
+            uncounted_wait: Duration::ZERO,
+            trace: Trace::default(),
+        };
+        Self { account: Some(Box::new(account)), settled, clock }
+    }
+
+    /// What is known of the frame.
+    pub fn account(&self) -> &Account {
+        self.account.as_ref().expect(OPEN)
+    }
+
+    /// Where the stages write what they learn.
+    pub fn trace(&mut self) -> &mut Trace {
+        &mut self.account.as_mut().expect(OPEN).trace
+    }
+
+    /// Notes that the frame waited for other frames; under [`Pace::Work`] its deadline moves.
+    pub fn waited(&mut self, wait: Duration) {
+        let account = self.account.as_mut().expect(OPEN);
+        match account.pace {
+            Pace::Clock => {}
+            Pace::Work => {
+                account.deadline = account.deadline.postponed(wait);
+                account.uncounted_wait += wait;
+            }
+        }
+    }
+
+    /// Settles the frame.
+    pub fn report(mut self, outcome: Outcome) {
+        self.settle(outcome);
+    }
+
+    fn settle(&mut self, outcome: Outcome) {
+        let Some(account) = self.account.take() else { return };
+        let settled = Settled { account: *account, outcome, at: self.clock.now() };
+        // The output stage outlives every ticket; should it have died, main reports that.
+        if self.settled.send(settled).is_err() {
+            log::debug!("an outcome was reported after the output stage ended");
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.settle(Outcome::Abandoned);
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::frame::{FrameId, StreamName};
+    use crossbeam_channel::unbounded;
+
+    /// A ticket for frame `number` of stream `test`, captured at `captured`.
+    pub(crate) fn ticket(
+        number: u64,
+        captured: Instant,
+        budget: Budget,
+        pace: Pace,
+        settled: Sender<Settled>,
+    ) -> Ticket {
+        let id = FrameId { stream: StreamName::new("test"), number };
+        let wall = std::time::SystemTime::UNIX_EPOCH;
+        let origin = Origin { id, pts: None, captured, wall, file: None };
+        Ticket::open(origin, budget, pace, settled, Clock)
+    }
+
+    fn budget() -> Budget {
+        "100ms".parse().unwrap()
+    }
+
+    #[test]
+    fn a_ticket_settles_exactly_once() {
+        let (send, settled) = unbounded();
+        let now = Clock.now();
+        ticket(0, now, budget(), Pace::Clock, send.clone()).report(Outcome::Superseded);
+        drop(ticket(1, now, budget(), Pace::Clock, send));
+        let outcomes: Vec<Settled> = settled.iter().collect();
+        assert!(matches!(outcomes[0].outcome, Outcome::Superseded));
+        assert!(matches!(outcomes[1].outcome, Outcome::Abandoned));
+        assert_eq!(outcomes.len(), 2);
+    }
+
+    #[test]
+    fn waiting_counts_by_the_clock_and_not_by_work() {
+        let (send, _settled) = unbounded();
+        let now = Clock.now();
+        let wait = Duration::from_millis(40);
+        let mut by_clock = ticket(0, now, budget(), Pace::Clock, send.clone());
+        let mut by_work = ticket(1, now, budget(), Pace::Work, send);
+        by_clock.waited(wait);
+        by_work.waited(wait);
+        assert_eq!(by_clock.account().deadline.remaining(now), Duration::from_millis(100));
+        assert_eq!(by_work.account().deadline.remaining(now), Duration::from_millis(140));
+    }
+
+    #[test]
+    fn confidence_refuses_what_is_no_probability() {
+        assert_eq!(Confidence::new(1.0005).unwrap().get(), 1.0);
+        assert!(Confidence::new(f32::NAN).is_none());
+        assert!(Confidence::new(7.2).is_none());
+    }
+}
