@@ -37,3 +37,5 @@ pub mod daemon;
 pub mod install;
 pub mod learn;
 pub mod onnx;
+pub mod resample;
+//pub mod select;

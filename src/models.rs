@@ -221,6 +221,11 @@ pub struct OutputSpec {
 pub struct Labels(Arc<[Arc<str>]>);
 
 impl Labels {
+    /// Names in the order of their classes.
+    pub fn from_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        Self(names.into_iter().map(Arc::from).collect())
+    }
+
     /// The name of `class`. Panics beyond the last: [`Manifest::load`] checks their number.
     pub fn name(&self, class: usize) -> Arc<str> {
         Arc::clone(&self.0[class])
@@ -557,7 +562,7 @@ impl Golden {
 
 fn load_labels(model: &ModelId, path: PathBuf) -> Result<Labels, ManifestError> {
     match fs::read_to_string(&path) {
-        Ok(text) => Ok(Labels(text.lines().map(Arc::from).collect())),
+        Ok(text) => Ok(Labels::from_names(text.lines())),
         Err(source) => Err(ManifestError::Labels { model: model.clone(), path, source }),
     }
 }

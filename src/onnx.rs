@@ -1,1 +1,320 @@
-//! The onnx module.
+//! ONNX Runtime: the one module that names `ort`.
+//!
+//! [`Runtime`] is the loaded library, one per process. A [`Session`] is a model on an execution
+//! provider, found by descending a ladder of providers: a rung can fail when the provider is
+//! registered (its libraries are missing) as well as when the session is created (there is no such
+//! device), and either way the next rung is tried.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ndarray::Array4;
+use ort::ep;
+use ort::logging::LogLevel;
+use ort::session::builder::SessionBuilder;
+use ort::value::{TensorElementType, TensorRef, ValueType};
+use thiserror::Error;
+
+use crate::models::{Layout, Manifest, ModelId, Provider};
+
+/// A model's input: float32, shape 1x3xHxW or 1xHxWx3, in standard (row-major) order.
+pub type Tensor = Array4<f32>;
+
+/// The ONNX Runtime library, loaded.
+#[derive(Clone)]
+pub struct Runtime {
+    environment: ort::environment::Environment,
+    library: PathBuf,
+}
+
+/// Why ONNX Runtime cannot be used.
+#[derive(Debug, Error)]
+pub enum RuntimeError {
+    /// The library is not there.
+    #[error(
+        "there is no ONNX Runtime library at {} (run `make setup`, or name one with \
+         ORT_DYLIB_PATH)",
+        library.display()
+    )]
+    Missing {
+        /// Where it was looked for.
+        library: PathBuf,
+    },
+    /// The library is there but does not load.
+    #[error("cannot load the ONNX Runtime library {} (is it 1.17 or later, for this processor?)", library.display())]
+    Load {
+        /// The library.
+        library: PathBuf,
+        /// The loader's word.
+        source: ort::LoadDynamicError,
+    },
+    /// It loaded and then refused to start.
+    #[error("ONNX Runtime from {} does not start", library.display())]
+    Start {
+        /// The library.
+        library: PathBuf,
+        /// Its word.
+        source: ort::Error,
+    },
+}
+
+impl Runtime {
+    /// Loads the library. A process can do so once.
+    pub fn load(library: &Path) -> Result<Self, RuntimeError> {
+        let missing = || RuntimeError::Missing { library: library.to_owned() };
+        let library = library.canonicalize().map_err(|_| missing())?;
+        let builder = ort::init_from(&library)
+            .map_err(|source| RuntimeError::Load { library: library.clone(), source })?;
+        let environment = builder
+            .with_name("classifyd")
+            .with_telemetry(false)
+            .with_logger(Arc::new(forward_to_log))
+            .build()
+            .map_err(|source| RuntimeError::Start { library: library.clone(), source })?;
+        environment.set_log_level(LogLevel::Warning);
+        Ok(Self { environment, library })
+    }
+
+    /// The file it was loaded from.
+    pub fn library(&self) -> &Path {
+        &self.library
+    }
+
+    /// Its version and how it was built, in its own words.
+    pub fn build_info(&self) -> &'static str {
+        ort::info()
+    }
+
+    /// Whether `provider` can be registered, or why not.
+    pub fn probe(&self, provider: Provider) -> Result<(), String> {
+        let builder = SessionBuilder::new(&self.environment).map_err(|error| error.to_string())?;
+        register(builder, provider, None).map(drop).map_err(|error| error.to_string())
+    }
+}
+
+fn forward_to_log(level: LogLevel, category: &str, _id: &str, _location: &str, message: &str) {
+    let level = match level {
+        LogLevel::Verbose => log::Level::Trace,
+        LogLevel::Info => log::Level::Debug,
+        LogLevel::Warning => log::Level::Info,
+        LogLevel::Error | LogLevel::Fatal => log::Level::Warn,
+    };
+    log::log!(target: "onnxruntime", level, "{category}: {message}");
+}
+
+/// How sessions are opened.
+#[derive(Clone, Debug)]
+pub struct SessionOptions {
+    /// Threads that one run may use.
+    pub threads: usize,
+    /// The providers to try, the best first.
+    pub providers: Vec<Provider>,
+    /// Where TensorRT keeps the engines it builds, one directory per model.
+    pub engine_cache: Option<PathBuf>,
+}
+
+/// A model, ready to run on one provider.
+pub struct Session {
+    session: ort::session::Session,
+    provider: Provider,
+    output: String,
+    classes: usize,
+}
+
+/// Why a model cannot be opened.
+#[derive(Debug, Error)]
+pub enum SessionError {
+    /// No provider took it; the last one's word.
+    #[error("model {model}: {} does not load on {provider}", file.display())]
+    Create {
+        /// Which model.
+        model: ModelId,
+        /// Its file.
+        file: PathBuf,
+        /// The last rung of the ladder.
+        provider: Provider,
+        /// Its word.
+        source: ort::Error,
+    },
+    /// The list of providers is empty.
+    #[error("model {model}: no execution provider is allowed (name one of tensorrt, cuda, cpu)")]
+    NoProvider {
+        /// Which model.
+        model: ModelId,
+    },
+    /// The graph is not as the manifest says.
+    #[error("model {model}: its manifest does not fit {}: {fault}", file.display())]
+    Mismatch {
+        /// Which model.
+        model: ModelId,
+        /// Its file.
+        file: PathBuf,
+        /// What differs.
+        fault: String,
+    },
+}
+
+/// Why a run gave no answer.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// ONNX Runtime failed.
+    #[error("the model did not run")]
+    Run(#[from] ort::Error),
+    /// Fewer or more numbers came out than the manifest says.
+    #[error("the model gave {given} numbers instead of {expected}")]
+    Size {
+        /// What came out.
+        given: usize,
+        /// What the manifest says.
+        expected: usize,
+    },
+}
+
+impl Session {
+    /// Opens a model on the first provider of the ladder that takes it.
+    pub fn open(
+        runtime: &Runtime,
+        manifest: &Manifest,
+        options: &SessionOptions,
+    ) -> Result<Self, SessionError> {
+        let mut refusal = None;
+        for &provider in &options.providers {
+            match create(runtime, manifest, options, provider) {
+                Ok(session) => {
+                    log::info!("model {} runs on {provider}", manifest.id);
+                    return Self::checked(session, manifest, provider);
+                }
+                Err(error) => {
+                    log::debug!("model {}: {provider} is not available: {error}", manifest.id);
+                    refusal = Some((provider, error));
+                }
+            }
+        }
+        let model = manifest.id.clone();
+        Err(match refusal {
+            Some((provider, source)) => {
+                SessionError::Create { model, file: manifest.file.clone(), provider, source }
+            }
+            None => SessionError::NoProvider { model },
+        })
+    }
+
+    fn checked(
+        session: ort::session::Session,
+        manifest: &Manifest,
+        provider: Provider,
+    ) -> Result<Self, SessionError> {
+        check_input(&session, manifest).and_then(|()| check_output(&session, manifest)).map_err(
+            |fault| SessionError::Mismatch {
+                model: manifest.id.clone(),
+                file: manifest.file.clone(),
+                fault,
+            },
+        )?;
+        let output = manifest.output.name.clone();
+        Ok(Self { session, provider, output, classes: manifest.output.classes })
+    }
+
+    /// The provider that runs it.
+    pub fn provider(&self) -> Provider {
+        self.provider
+    }
+
+    /// Runs the model on one tensor: its output vector, background class included.
+    pub fn run(&mut self, input: &Tensor) -> Result<Vec<f32>, RunError> {
+        let input = TensorRef::from_array_view(input.view())?;
+        let outputs = self.session.run(ort::inputs![input])?;
+        let (_shape, numbers) = outputs[self.output.as_str()].try_extract_tensor::<f32>()?;
+        if numbers.len() != self.classes {
+            return Err(RunError::Size { given: numbers.len(), expected: self.classes });
+        }
+        Ok(numbers.to_vec())
+    }
+}
+
+fn create(
+    runtime: &Runtime,
+    manifest: &Manifest,
+    options: &SessionOptions,
+    provider: Provider,
+) -> ort::Result<ort::session::Session> {
+    let input = &manifest.input;
+    let cache = options.engine_cache.as_deref().map(|cache| engine_directory(cache, manifest));
+    let builder = SessionBuilder::new(&runtime.environment)?
+        .with_log_level(LogLevel::Warning)?
+        .with_intra_threads(options.threads)?
+        .with_inter_threads(1)?
+        // Graphs with free spatial axes name them so; the manifest fixes them.
+        .with_dimension_override("height", i64::from(input.height))?
+        .with_dimension_override("width", i64::from(input.width))?;
+    register(builder, provider, cache.as_deref())?.commit_from_file(&manifest.file)
+}
+
+/// Adds `provider` alone; on an accelerator no node may fall back to the processor unseen.
+fn register(
+    builder: SessionBuilder,
+    provider: Provider,
+    engine_cache: Option<&Path>,
+) -> ort::Result<SessionBuilder> {
+    let dispatch = match provider {
+        Provider::Cpu => return Ok(builder),
+        Provider::Cuda => ep::CUDA::default().build(),
+        Provider::TensorRt => tensorrt(engine_cache),
+    };
+    let builder = builder.with_execution_providers([dispatch.error_on_failure()])?;
+    Ok(builder.with_disable_cpu_fallback()?)
+}
+
+fn tensorrt(engine_cache: Option<&Path>) -> ep::ExecutionProviderDispatch {
+    let provider = ep::TensorRT::default().with_fp16(true);
+    match engine_cache {
+        Some(directory) => {
+            provider.with_engine_cache(true).with_engine_cache_path(directory.display()).build()
+        }
+        None => provider.build(),
+    }
+}
+
+/// One directory per weights and input size: engines of models that differ must never meet.
+fn engine_directory(cache: &Path, manifest: &Manifest) -> PathBuf {
+    let input = &manifest.input;
+    let digest = &manifest.sha256.as_str()[..16];
+    cache.join(format!("{}-{digest}-{}x{}", manifest.id, input.width, input.height))
+}
+
+fn check_input(session: &ort::session::Session, manifest: &Manifest) -> Result<(), String> {
+    let spec = &manifest.input;
+    let (height, width) = (i64::from(spec.height), i64::from(spec.width));
+    let expected = match spec.layout {
+        Layout::Nchw => [1, 3, height, width],
+        Layout::Nhwc => [1, height, width, 3],
+    };
+    let [input] = session.inputs() else {
+        return Err(format!("it has {} inputs instead of 1", session.inputs().len()));
+    };
+    if input.name() != spec.name {
+        return Err(format!("its input is called `{}`, not `{}`", input.name(), spec.name));
+    }
+    let ValueType::Tensor { ty: TensorElementType::Float32, shape, .. } = input.dtype() else {
+        return Err(format!("its input is {}, not a float32 tensor", input.dtype()));
+    };
+    let fits = shape.len() == 4
+        && shape.iter().zip(expected).all(|(given, wanted)| *given == -1 || *given == wanted);
+    if fits { Ok(()) } else { Err(format!("its input has shape {shape:?}, not {expected:?}")) }
+}
+
+fn check_output(session: &ort::session::Session, manifest: &Manifest) -> Result<(), String> {
+    let spec = &manifest.output;
+    let Some(output) = session.outputs().iter().find(|output| output.name() == spec.name) else {
+        let names: Vec<&str> = session.outputs().iter().map(|output| output.name()).collect();
+        return Err(format!("it has no output `{}` (it has {})", spec.name, names.join(", ")));
+    };
+    let ValueType::Tensor { ty: TensorElementType::Float32, shape, .. } = output.dtype() else {
+        return Err(format!("its output is {}, not a float32 tensor", output.dtype()));
+    };
+    let classes = shape.last().copied().unwrap_or(1);
+    if classes == -1 || usize::try_from(classes) == Ok(spec.classes) {
+        return Ok(());
+    }
+    Err(format!("its output has {classes} classes, not {}", spec.classes))
+}

@@ -1,1 +1,21 @@
-//! The inference stage.
+//! A picture becomes labels: preprocess, run, read the output.
+//!
+//! In the daemon the two halves of the work run beside each other: the `prepare` thread makes the
+//! tensor of the next frame ([`prepare`]) while a `worker-<model>` thread runs the model on the
+//! present one ([`worker`]). The tensor made, the frame's pixels go back to the decoder.
+//! Off the path, [`Classifier`] does it all in one call.
+//!
+//! A model is trusted once [`Classifier::load`] has checked its file against the manifest's digest
+//! and its answer to the golden picture against the manifest's golden output.
+
+mod classifier;
+mod golden;
+mod postprocess;
+pub mod prepare;
+mod preprocess;
+pub mod worker;
+
+pub use classifier::{Classifier, ClassifyError, LoadError, Measured, WARM_UP_RUNS};
+pub use golden::GoldenError;
+pub use postprocess::{OutputError, probabilities, softmax, top_k};
+pub use preprocess::Preprocessor;

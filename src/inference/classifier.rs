@@ -1,0 +1,145 @@
+//! A loaded, proven model.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+use super::golden::{self, GoldenError};
+use super::postprocess::{self, OutputError};
+use super::preprocess::Preprocessor;
+use crate::clock::Clock;
+use crate::frame::Picture;
+use crate::models::{Manifest, ManifestError};
+use crate::onnx::{RunError, Runtime, Session, SessionError, SessionOptions, Tensor};
+use crate::outcome::Classification;
+use crate::resample::ResampleError;
+
+/// Runs that warm a model up and give the scheduler its first latencies.
+pub const WARM_UP_RUNS: usize = 8;
+
+/// A model: its manifest, its preprocessing, and a session that has run before.
+pub struct Classifier {
+    manifest: Manifest,
+    preprocessor: Preprocessor,
+    session: Session,
+}
+
+/// Why a model cannot be used.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// Its file is missing or another one.
+    #[error(transparent)]
+    File(#[from] ManifestError),
+    /// It does not open.
+    #[error(transparent)]
+    Open(#[from] SessionError),
+    /// It opens and does not run.
+    #[error("model {model} does not run")]
+    Run {
+        /// Which.
+        model: String,
+        /// Why.
+        source: ClassifyError,
+    },
+    /// It runs and answers wrong.
+    #[error(transparent)]
+    Golden(#[from] GoldenError),
+}
+
+/// Why a picture got no answer.
+#[derive(Debug, Error)]
+pub enum ClassifyError {
+    /// No tensor could be made of it.
+    #[error(transparent)]
+    Preprocess(#[from] ResampleError),
+    /// The model did not run.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// What came out is no answer.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+}
+
+/// A result and the time it took.
+#[derive(Clone, Debug)]
+pub struct Measured<T> {
+    /// The result.
+    pub value: T,
+    /// Preprocessing, run and reading of the output together.
+    pub took: Duration,
+}
+
+impl Classifier {
+    /// Loads a model: checks its file, opens it, compares its answer to the golden picture.
+    pub fn load(
+        runtime: &Runtime,
+        manifest: Manifest,
+        options: &SessionOptions,
+    ) -> Result<Self, LoadError> {
+        manifest.verify_file()?;
+        let session = Session::open(runtime, &manifest, options)?;
+        let preprocessor = Preprocessor::new(&manifest.input);
+        let mut classifier = Self { manifest, preprocessor, session };
+        classifier.prove()?;
+        Ok(classifier)
+    }
+
+    fn prove(&mut self) -> Result<(), LoadError> {
+        let tensor = golden::tensor(&self.manifest.input);
+        let answer = self
+            .run(&tensor)
+            .map_err(|source| LoadError::Run { model: self.manifest.id.to_string(), source })?;
+        match &self.manifest.golden {
+            Some(golden) => Ok(golden::compare(&self.manifest.id, golden, &answer)?),
+            None => Ok(()),
+        }
+    }
+
+    /// What is known of it.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The session, for who runs tensors of his own.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The parts, for threads of their own.
+    pub fn into_parts(self) -> (Manifest, Preprocessor, Session) {
+        (self.manifest, self.preprocessor, self.session)
+    }
+
+    /// Times [`WARM_UP_RUNS`] whole classifications of `picture`.
+    pub fn warm_up(
+        &mut self,
+        picture: &Picture,
+        clock: Clock,
+    ) -> Result<Vec<Duration>, ClassifyError> {
+        (0..WARM_UP_RUNS)
+            .map(|_| self.probabilities(picture, clock).map(|measured| measured.took))
+            .collect()
+    }
+
+    /// The probability of every class, background dropped.
+    pub fn probabilities(
+        &mut self,
+        picture: &Picture,
+        clock: Clock,
+    ) -> Result<Measured<Vec<f32>>, ClassifyError> {
+        let start = clock.now();
+        let tensor = self.preprocessor.tensor(picture)?;
+        let value = self.run(&tensor)?;
+        Ok(Measured { value, took: clock.now() - start })
+    }
+
+    /// The best classes among `probabilities`.
+    pub fn top_k(&self, probabilities: &[f32], k: usize) -> Vec<Classification> {
+        postprocess::top_k(probabilities, &self.manifest.output, k)
+    }
+
+    fn run(&mut self, tensor: &Tensor) -> Result<Vec<f32>, ClassifyError> {
+        let raw = self.session.run(tensor)?;
+        Ok(postprocess::probabilities(raw, &self.manifest.output)?)
+    }
+}

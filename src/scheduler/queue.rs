@@ -1,0 +1,157 @@
+//! The scheduler between threads: `select` submits, `prepare` asks for the next job, workers take
+//! turns on the device.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::latency::Latency;
+use super::policy::{Admission, Decision, Scheduler};
+use crate::clock::Clock;
+use crate::frame::{Frame, Pace};
+use crate::models::ModelId;
+use crate::outcome::{Outcome, Reason, Shortfall};
+use crate::premodel::Selection;
+
+/// A [`Scheduler`] of frames, shared.
+pub struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+    clock: Clock,
+}
+
+struct State {
+    scheduler: Scheduler<Frame>,
+    /// No frame will be submitted any more.
+    closed: bool,
+}
+
+/// A frame whose next step is decided.
+pub enum Next {
+    /// Run it.
+    Run(Dispatch),
+    /// It cannot be answered in time.
+    Expired(Frame, Shortfall),
+}
+
+/// A frame and the model it gets.
+pub struct Dispatch {
+    /// The frame.
+    pub frame: Frame,
+    /// The model.
+    pub model: ModelId,
+    /// Why this model.
+    pub reason: Reason,
+    /// Time it waited for the decision.
+    pub waited: Duration,
+    /// Its place on the device.
+    pub lease: Lease,
+}
+
+impl Queue {
+    /// A queue for models with these latencies.
+    pub fn new(latencies: BTreeMap<ModelId, Latency>, clock: Clock) -> Arc<Self> {
+        let state = State { scheduler: Scheduler::new(latencies), closed: false };
+        Arc::new(Self { state: Mutex::new(state), changed: Condvar::new(), clock })
+    }
+
+    /// Hands a frame in. Under [`Pace::Work`] this waits until there is room; under
+    /// [`Pace::Clock`] the stream's oldest waiting frame gives way instead, superseded.
+    pub fn submit(&self, mut frame: Frame, selection: Selection) {
+        let arrived = self.clock.now();
+        let stream = frame.ticket.account().origin.id.stream.clone();
+        let pace = frame.ticket.account().pace;
+        let mut state = self.lock();
+        while pace == Pace::Work && state.scheduler.is_full(&stream) {
+            state = self.wait(state);
+        }
+        let now = self.clock.now();
+        frame.ticket.waited(now - arrived);
+        let deadline = frame.ticket.account().deadline;
+        let admission = state.scheduler.submit(frame, &stream, selection, (deadline, pace), now);
+        drop(state);
+        self.changed.notify_all();
+        match admission {
+            Admission::Waits => {}
+            Admission::Displaced(older) => older.ticket.report(Outcome::Superseded),
+        }
+    }
+
+    /// Waits for the next decision; `None` once the queue is closed and empty.
+    pub fn next(self: &Arc<Self>) -> Option<Next> {
+        let mut state = self.lock();
+        loop {
+            match state.scheduler.next(self.clock.now()) {
+                Decision::Run { job: frame, model, reason, waited, serial } => {
+                    drop(state);
+                    self.changed.notify_all();
+                    let lease = Lease { queue: Arc::clone(self), serial, over: false };
+                    return Some(Next::Run(Dispatch { frame, model, reason, waited, lease }));
+                }
+                Decision::Expired(frame, shortfall) => {
+                    drop(state);
+                    self.changed.notify_all();
+                    return Some(Next::Expired(frame, shortfall));
+                }
+                Decision::Idle if state.closed && state.scheduler.is_empty() => return None,
+                Decision::Idle => state = self.wait(state),
+            }
+        }
+    }
+
+    /// Says that no frame will be submitted any more.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Takes a model out of the choice: its worker is gone.
+    pub fn retire(&self, model: &ModelId) {
+        self.lock().scheduler.retire(model);
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Every change of the state is one call that leaves it whole, panics included.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A decided run's place on the device. Dropped, it frees the place.
+pub struct Lease {
+    queue: Arc<Queue>,
+    serial: u64,
+    over: bool,
+}
+
+impl Lease {
+    /// Waits until the runs decided before are over.
+    pub fn wait_for_turn(&self) {
+        let mut state = self.queue.lock();
+        while !state.scheduler.is_turn_of(self.serial) {
+            state = self.queue.wait(state);
+        }
+        state.scheduler.started(self.queue.clock.now());
+    }
+
+    /// Frees the place after a run that took so long, preprocessing included.
+    pub fn finished(mut self, model: &ModelId, took: Duration) {
+        self.over = true;
+        self.queue.lock().scheduler.finished(self.serial, model, took);
+        self.queue.changed.notify_all();
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if self.over {
+            return;
+        }
+        self.queue.lock().scheduler.given_up(self.serial);
+        self.queue.changed.notify_all();
+    }
+}
