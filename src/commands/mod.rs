@@ -1,1 +1,106 @@
-//! The commands stage.
+//! The command line: one module per subcommand, its arguments and its `run`.
+
+mod bench;
+mod check;
+mod doctor;
+mod equipment;
+mod exit;
+mod explain;
+mod generate;
+mod models;
+mod profile;
+mod replay;
+mod run;
+mod table;
+mod train;
+
+use clap::{ArgAction, Parser, Subcommand};
+
+pub use equipment::Places;
+pub use exit::{ExitCode, Failure};
+
+use crate::clock::Clock;
+use crate::output::Progress;
+
+/// Classifies live video by running, for each frame, the DNN that is worth running, in time.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, after_help = EXAMPLES)]
+pub struct Cli {
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+    /// Where the parts are
+    #[command(flatten, next_help_heading = "Where the parts are")]
+    pub places: Places,
+    /// Log more: -v for what happens, -vv for why, -vvv for everything
+    #[arg(short, long, action = ArgAction::Count, global = true)]
+    pub verbose: u8,
+    /// Show no progress and log errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  classifyd replay holiday.mp4                 every frame, as fast as the models go
+  classifyd replay --realtime --budget 33ms rtsp://camera/stream
+  classifyd run --config /etc/classifyd.toml   the daemon
+  classifyd doctor                             what is installed, what is missing
+
+Exit codes: 0 done, 64 usage, 66 no such input, 69 a needed part is unavailable,
+78 bad configuration, 1 anything else.";
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Classify recordings, images or a camera, and print a record for each frame
+    Replay(replay::Arguments),
+    /// Run the daemon in the foreground: all streams of a configuration file
+    Run(run::Arguments),
+    /// Check a configuration file without touching a camera
+    Check(check::Arguments),
+    /// Show what is installed and what is missing, with the remedy for each
+    Doctor(doctor::Arguments),
+    /// List the models, with their latency on this machine
+    Models(models::Arguments),
+    /// Show why the premodel chooses a model for an image
+    Explain(explain::Arguments),
+    /// Measure every model on every image of a labelled set
+    Profile(profile::Arguments),
+    /// Train a premodel on profiles
+    Train(train::Arguments),
+    /// Compare a replay's speed with that of ONNX Runtime alone
+    Bench(bench::Arguments),
+    /// Print the completions for a shell
+    Completions(generate::CompletionsArguments),
+    /// Print the manual page
+    Man(generate::ManArguments),
+}
+
+impl Cli {
+    /// Carries the command out. Data goes to stdout; progress, logs and tables for people to
+    /// stderr.
+    pub fn run(self, progress: Progress, clock: Clock) -> Result<(), Failure> {
+        let context = Context { places: self.places, progress, clock };
+        match self.command {
+            Command::Replay(arguments) => replay::run(arguments, context),
+            Command::Run(arguments) => run::run(arguments, context),
+            Command::Check(arguments) => check::run(&arguments, &context),
+            Command::Doctor(arguments) => doctor::run(&arguments, &context),
+            Command::Models(arguments) => models::run(arguments, &context),
+            Command::Explain(arguments) => explain::run(&arguments, &context),
+            Command::Profile(arguments) => profile::run(arguments, &context),
+            Command::Train(arguments) => train::run(&arguments),
+            Command::Bench(arguments) => bench::run(arguments, &context),
+            Command::Completions(arguments) => generate::completions(&arguments),
+            Command::Man(arguments) => generate::man(&arguments),
+        }
+    }
+}
+
+/// What every command has to hand.
+pub struct Context {
+    places: Places,
+    progress: Progress,
+    clock: Clock,
+}

@@ -14,9 +14,6 @@ use crate::onnx::{RunError, Runtime, Session, SessionError, SessionOptions, Tens
 use crate::outcome::Classification;
 use crate::resample::ResampleError;
 
-/// Runs that warm a model up and give the scheduler its first latencies.
-pub const WARM_UP_RUNS: usize = 8;
-
 /// A model: its manifest, its preprocessing, and a session that has run before.
 pub struct Classifier {
     manifest: Manifest,
@@ -108,17 +105,6 @@ impl Classifier {
     /// The parts, for threads of their own.
     pub fn into_parts(self) -> (Manifest, Preprocessor, Session) {
         (self.manifest, self.preprocessor, self.session)
-    }
-
-    /// Times [`WARM_UP_RUNS`] whole classifications of `picture`.
-    pub fn warm_up(
-        &mut self,
-        picture: &Picture,
-        clock: Clock,
-    ) -> Result<Vec<Duration>, ClassifyError> {
-        (0..WARM_UP_RUNS)
-            .map(|_| self.probabilities(picture, clock).map(|measured| measured.took))
-            .collect()
     }
 
     /// The probability of every class, background dropped.

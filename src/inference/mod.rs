@@ -13,9 +13,11 @@ mod golden;
 mod postprocess;
 pub mod prepare;
 mod preprocess;
+mod roster;
 pub mod worker;
 
-pub use classifier::{Classifier, ClassifyError, LoadError, Measured, WARM_UP_RUNS};
+pub use classifier::{Classifier, ClassifyError, LoadError, Measured};
 pub use golden::GoldenError;
 pub use postprocess::{OutputError, probabilities, softmax, top_k};
 pub use preprocess::Preprocessor;
+pub use roster::{Roster, RosterError};

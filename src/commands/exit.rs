@@ -1,0 +1,142 @@
+//! How a command ends: sysexits codes, by kind of error.
+
+use std::fmt;
+
+use crate::capture::CaptureError;
+use crate::config::ConfigError;
+use crate::inference::{LoadError, RosterError};
+use crate::install::NoModels;
+use crate::learn::labels::LabelsError;
+use crate::learn::profile_file::ProfileError;
+use crate::models::ManifestError;
+use crate::onnx::RuntimeError;
+use crate::premodel::{NoModelLeft, PremodelError};
+
+/// The exit codes, after `sysexits.h`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ExitCode {
+    /// Anything that has no code of its own.
+    Other = 1,
+    /// The command line is wrong.
+    Usage = 64,
+    /// An input does not exist or cannot be read.
+    NoInput = 66,
+    /// A part that is needed is not installed, damaged, or does not answer.
+    Unavailable = 69,
+    /// The configuration is wrong.
+    Configuration = 78,
+}
+
+/// Why a command failed, and the code to exit with.
+#[derive(Debug)]
+pub struct Failure {
+    /// The code.
+    pub code: ExitCode,
+    /// What happened, with its causes.
+    pub error: anyhow::Error,
+}
+
+impl Failure {
+    /// An error that ends with `code`.
+    pub fn new(code: ExitCode, error: impl Into<anyhow::Error>) -> Self {
+        Self { code, error: error.into() }
+    }
+
+    /// A wrong command line, in words.
+    pub fn usage(fault: impl fmt::Display) -> Self {
+        Self { code: ExitCode::Usage, error: anyhow::anyhow!("{fault}") }
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self { code: ExitCode::Other, error }
+    }
+}
+
+impl From<CaptureError> for Failure {
+    fn from(error: CaptureError) -> Self {
+        Self { code: capture_code(&error), error: error.into() }
+    }
+}
+
+fn capture_code(error: &CaptureError) -> ExitCode {
+    match error {
+        CaptureError::MissingInput { .. } => ExitCode::NoInput,
+        CaptureError::Uri { .. } | CaptureError::Parameter { .. } => ExitCode::Usage,
+        CaptureError::Description { .. } => ExitCode::Configuration,
+        CaptureError::Gstreamer { .. }
+        | CaptureError::MissingElement { .. }
+        | CaptureError::MissingDecoder { .. }
+        | CaptureError::Camera { .. } => ExitCode::Unavailable,
+        CaptureError::NoVideo { .. }
+        | CaptureError::Undecodable { .. }
+        | CaptureError::Thread { .. } => ExitCode::Other,
+    }
+}
+
+impl From<ManifestError> for Failure {
+    fn from(error: ManifestError) -> Self {
+        let code = match &error {
+            ManifestError::Parse { .. } | ManifestError::Value { .. } => ExitCode::Configuration,
+            ManifestError::Read { .. }
+            | ManifestError::Labels { .. }
+            | ManifestError::Directory { .. }
+            | ManifestError::File { .. }
+            | ManifestError::Checksum { .. } => ExitCode::Unavailable,
+        };
+        Self { code, error: error.into() }
+    }
+}
+
+impl From<RosterError> for Failure {
+    fn from(error: RosterError) -> Self {
+        match error {
+            RosterError::Load(LoadError::File(manifest)) => manifest.into(),
+            other => Self::new(ExitCode::Unavailable, other),
+        }
+    }
+}
+
+impl From<LabelsError> for Failure {
+    fn from(error: LabelsError) -> Self {
+        let code = match &error {
+            LabelsError::Read { .. } => ExitCode::NoInput,
+            LabelsError::Csv { .. }
+            | LabelsError::Header { .. }
+            | LabelsError::Line { .. }
+            | LabelsError::Empty { .. } => ExitCode::Other,
+        };
+        Self { code, error: error.into() }
+    }
+}
+
+impl From<ProfileError> for Failure {
+    fn from(error: ProfileError) -> Self {
+        let code = match &error {
+            ProfileError::Open { .. } => ExitCode::NoInput,
+            _ => ExitCode::Other,
+        };
+        Self { code, error: error.into() }
+    }
+}
+
+/// Errors that always end with one code.
+macro_rules! always {
+    ($($error:ty => $code:ident),+ $(,)?) => {
+        $(impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Self::new(ExitCode::$code, error)
+            }
+        })+
+    };
+}
+
+always! {
+    ConfigError => Configuration,
+    NoModels => Unavailable,
+    RuntimeError => Unavailable,
+    PremodelError => Unavailable,
+    NoModelLeft => Unavailable,
+}

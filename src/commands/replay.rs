@@ -1,0 +1,172 @@
+//! `classifyd replay`: recordings, images or a camera, one record per frame on stdout.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::Parser;
+
+use super::equipment::{self, Choice, Execution};
+use super::{Context, ExitCode, Failure};
+use crate::capture::mailbox::Delivery;
+use crate::capture::{Source, StreamSpec};
+use crate::config::{Config, PolicyKind};
+use crate::daemon::{self, Plan, Report, StreamPlan};
+use crate::frame::{Budget, StreamName};
+use crate::models::ModelId;
+
+/// What `replay` takes.
+#[derive(Debug, Parser)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    /// Files, directories or globs of images, or URIs (rtsp://, v4l2://, csi://, test://)
+    #[arg(required = true, value_name = "URI")]
+    sources: Vec<String>,
+    /// Take models, policy and output from this configuration file
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Time from a frame's capture to its answer
+    #[arg(long, default_value = "100ms")]
+    budget: Budget,
+    /// Pace recordings by the clock; frames are then superseded or expire as they would live
+    #[arg(long)]
+    realtime: bool,
+    /// Run this model on every frame (short for --policy fixed:NAME)
+    #[arg(long, value_name = "NAME", conflicts_with = "policy")]
+    model: Option<String>,
+    /// How a frame's model is chosen: premodel, fixed:NAME or random [default: premodel]
+    #[arg(long)]
+    policy: Option<PolicyKind>,
+    /// Seed of the random policy
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Labels in each answer [default: 5]
+    #[arg(long, value_name = "K")]
+    top_k: Option<NonZeroUsize>,
+    /// Classify one frame in N; those between reuse its answer
+    #[arg(long, value_name = "N", default_value = "1")]
+    every: NonZeroU64,
+    /// Threads of one inference [default: 1]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+    /// Write the summary to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    summary: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  classifyd replay clip.mp4 > records.jsonl
+  classifyd replay --model inception_v3 --top-k 1 photos/
+  classifyd replay --realtime --budget 33ms --summary summary.json a.mp4 b.mp4
+  classifyd replay test://ball";
+
+/// Runs `replay`.
+pub fn run(arguments: Arguments, mut context: Context) -> Result<(), Failure> {
+    let config = arguments.config.as_deref().map(Config::load_without_streams).transpose()?;
+    if let Some(config) = &config {
+        context.places = context.places.or_config(config);
+    }
+    let policy = arguments.policy(config.as_ref())?;
+    let streams = arguments.streams(context.places.pipelines().as_deref())?;
+    let signals = daemon::signals()?;
+    let directory = context.places.models()?;
+    let manifests = match (&policy, config.as_ref().and_then(|c| c.models.names.as_ref())) {
+        (PolicyKind::Fixed(model), _) => {
+            equipment::manifests(&directory, Choice::Named(std::slice::from_ref(model)))?
+        }
+        (_, Some(names)) => {
+            let names: Vec<ModelId> = names.iter().map(|name| name.value.clone()).collect();
+            equipment::manifests(&directory, Choice::Named(&names))?
+        }
+        (_, None) => equipment::manifests(&directory, Choice::Present)?,
+    };
+    let roster = equipment::load(manifests, arguments.execution(config.as_ref()), &context)?;
+    let seed = arguments.seed.or(config.as_ref().map(|c| c.policy.seed)).unwrap_or(0);
+    let selector = equipment::selector(&policy, seed, &roster, &context.places)?;
+    let plan = Plan {
+        streams,
+        roster,
+        selector,
+        top_k: arguments.top_k(config.as_ref()),
+        sink: Box::new(io::stdout()),
+        progress: context.progress.clone(),
+    };
+    let report = daemon::run(plan, &signals, context.clock)?;
+    finish(report, arguments.summary.as_deref())
+}
+
+/// Shows the summary, writes it where asked, and fails if a stream did.
+pub fn finish(report: Report, summary: Option<&Path>) -> Result<(), Failure> {
+    eprint!("{}", report.summary);
+    if let Some(file) = summary {
+        let json = serde_json::to_string_pretty(&report.summary).context("no summary")?;
+        fs::write(file, json + "\n")
+            .with_context(|| format!("cannot write the summary to {}", file.display()))?;
+    }
+    let mut faults = report.faults.into_iter();
+    let Some((stream, first)) = faults.next() else { return Ok(()) };
+    for (stream, fault) in faults {
+        log::error!("stream {stream}: {:#}", anyhow::Error::from(fault));
+    }
+    let Failure { code, error } = first.into();
+    Err(Failure { code, error: error.context(format!("stream {stream}")) })
+}
+
+impl Arguments {
+    fn policy(&self, config: Option<&Config>) -> Result<PolicyKind, Failure> {
+        if let Some(name) = &self.model {
+            let policy = format!("fixed:{name}").parse();
+            return policy.map_err(Failure::usage);
+        }
+        let configured = config.and_then(|config| config.policy.kind.as_ref());
+        let policy = self.policy.clone().or_else(|| configured.map(|kind| kind.value.clone()));
+        Ok(policy.unwrap_or_default())
+    }
+
+    fn top_k(&self, config: Option<&Config>) -> usize {
+        let configured = config.map(|config| config.output.top_k);
+        self.top_k.or(configured).map_or(5, NonZeroUsize::get)
+    }
+
+    fn execution(&self, config: Option<&Config>) -> Execution {
+        let mut execution = Execution::default();
+        if let Some(config) = config {
+            execution.threads = config.models.threads;
+            execution.providers.clone_from(&config.models.providers);
+        }
+        execution.threads = self.threads.unwrap_or(execution.threads);
+        execution
+    }
+
+    fn streams(&self, pipelines: Option<&Path>) -> Result<Vec<StreamPlan>, Failure> {
+        let mut names = BTreeSet::new();
+        let mut streams = Vec::new();
+        for text in &self.sources {
+            let source = Source::parse(text, pipelines)?;
+            let name = StreamName::new(&unused_name(&source, &mut names));
+            let delivery = match self.realtime || source.is_live() {
+                true => Delivery::NewestWins,
+                false => Delivery::Lossless,
+            };
+            let spec = StreamSpec { name, source, budget: self.budget, delivery };
+            streams.push(StreamPlan { spec, every: self.every });
+        }
+        Ok(streams)
+    }
+}
+
+/// The last part of what the user wrote, numbered if it is taken.
+fn unused_name(source: &Source, taken: &mut BTreeSet<String>) -> String {
+    let shown = source.to_string();
+    let trimmed = shown.trim_end_matches('/');
+    let last = trimmed.rsplit('/').next().filter(|last| !last.is_empty()).unwrap_or(&shown);
+    let numbered = (2..).map(|number| format!("{last}-{number}"));
+    let mut candidates = std::iter::once(last.to_owned()).chain(numbered);
+    let name = candidates.find(|name| !taken.contains(name)).unwrap_or_else(|| shown.clone());
+    taken.insert(name.clone());
+    name
+}

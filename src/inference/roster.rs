@@ -1,0 +1,110 @@
+//! The models of a run: loaded, proven and warm.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use super::classifier::{Classifier, ClassifyError, LoadError};
+use crate::clock::Clock;
+use crate::frame::{Picture, PictureError};
+use crate::models::{Manifest, ModelId, golden_pixel};
+use crate::onnx::{Runtime, SessionOptions};
+use crate::scheduler::Latency;
+
+/// Size of the picture that models are warmed up with.
+const WARM_UP_SIZE: (u32, u32) = (640, 480);
+
+/// Warm-up runs of one model, unless [`WARM_UP_TIME`] is over sooner.
+const WARM_UP_RUNS: usize = 10;
+
+/// Warm-up runs that are made however long they take.
+const LEAST_WARM_UP_RUNS: usize = 3;
+
+/// Time after which no further warm-up run begins.
+const WARM_UP_TIME: Duration = Duration::from_millis(400);
+
+/// Models that have run, and the time they took.
+pub struct Roster {
+    /// The models.
+    pub classifiers: Vec<Classifier>,
+    /// What their warm-up runs took.
+    pub latencies: BTreeMap<ModelId, Latency>,
+}
+
+/// Why there is no roster.
+#[derive(Debug, Error)]
+pub enum RosterError {
+    /// A model does not load.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// A model fails on a plain picture.
+    #[error("model {model} fails in its warm-up")]
+    WarmUp {
+        /// Which.
+        model: ModelId,
+        /// Why.
+        source: ClassifyError,
+    },
+    /// The warm-up picture cannot be made.
+    #[error("cannot make the warm-up picture")]
+    Picture(#[from] PictureError),
+}
+
+impl Roster {
+    /// Loads and warms up every model, telling `begin` before each.
+    pub fn load(
+        runtime: &Runtime,
+        manifests: Vec<Manifest>,
+        options: &SessionOptions,
+        clock: Clock,
+        mut begin: impl FnMut(&Manifest),
+    ) -> Result<Self, RosterError> {
+        let picture = warm_up_picture()?;
+        let mut roster = Self { classifiers: Vec::new(), latencies: BTreeMap::new() };
+        for manifest in manifests {
+            begin(&manifest);
+            let mut classifier = Classifier::load(runtime, manifest, options)?;
+            let model = classifier.manifest().id.clone();
+            let runs = warm_up(&mut classifier, &picture, clock)
+                .map_err(|source| RosterError::WarmUp { model: model.clone(), source })?;
+            if let Some(latency) = Latency::from_runs(&runs) {
+                roster.latencies.insert(model, latency);
+            }
+            roster.classifiers.push(classifier);
+        }
+        Ok(roster)
+    }
+
+    /// The names of the models.
+    pub fn models(&self) -> Vec<ModelId> {
+        self.classifiers.iter().map(|classifier| classifier.manifest().id.clone()).collect()
+    }
+}
+
+fn warm_up(
+    classifier: &mut Classifier,
+    picture: &Picture,
+    clock: Clock,
+) -> Result<Vec<Duration>, ClassifyError> {
+    let start = clock.now();
+    let mut runs = Vec::new();
+    while runs.len() < WARM_UP_RUNS {
+        let in_time = clock.now() - start < WARM_UP_TIME;
+        if runs.len() >= LEAST_WARM_UP_RUNS && !in_time {
+            break;
+        }
+        runs.push(classifier.probabilities(picture, clock)?.took);
+    }
+    // The first run after loading still fills caches: it is no sample of what follows.
+    if runs.len() > LEAST_WARM_UP_RUNS {
+        runs.remove(0);
+    }
+    Ok(runs)
+}
+
+fn warm_up_picture() -> Result<Picture, PictureError> {
+    let (width, height) = WARM_UP_SIZE;
+    let pixel = |x, y| image::Rgb([0, 1, 2].map(|channel| golden_pixel(x, y, channel)));
+    Picture::from_rgb(image::RgbImage::from_fn(width, height, pixel))
+}
