@@ -111,7 +111,8 @@ fn a_record_is_flushed_without_a_further_frame() {
     let thread = start(receive, sink, events, Progress::hidden()).unwrap();
     send.send(Camera::new("door").settle(0, Outcome::Superseded)).unwrap();
     // `send` is still open: only a flush before waiting can let this end.
-    let record = flushes.iter().find(|written| !written.is_empty()).unwrap();
+    let mut heard = std::iter::from_fn(|| flushes.recv_timeout(Duration::from_secs(10)).ok());
+    let record = heard.find(|written| !written.is_empty()).expect("nothing was flushed");
     assert!(record.ends_with(b"}\n"));
     drop(send);
     drop(flushes);
