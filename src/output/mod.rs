@@ -1,1 +1,155 @@
-//! The output stage.
+//! Outcomes become records: JSON Lines, in the order of capture within each stream, and a tally.
+//!
+//! The thread `output` is the last on a frame's path. It ends when every sender of outcomes is
+//! gone, that is, when every ticket is settled, and then gives the [`Summary`]. Records are flushed
+//! whenever no further outcome waits: live output is prompt, and a replay is not slowed by writes.
+//!
+//! A frame that reuses its stream's latest answer gets it here, where the order of capture decides
+//! which answer that is. A reader that goes away ([`OutputEvent::ReaderGone`]) or a full disk
+//! ([`OutputEvent::Failed`]) is main's to act on; until it does, frames are drained and counted.
+
+mod latency;
+mod order;
+mod progress;
+mod record;
+mod reuse;
+mod sink;
+mod summary;
+pub(crate) mod table;
+mod tally;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::thread::{self, JoinHandle};
+
+use crossbeam_channel::{Receiver, Sender, TryRecvError};
+
+pub use progress::{LogWriter, Progress};
+pub use record::RECORD_SCHEMA;
+pub use sink::OutputEvent;
+pub use summary::{Figures, Imbalance, ModelFigures, StreamFigures, Summary};
+
+use crate::frame::StreamName;
+use crate::outcome::Settled;
+use order::{CaptureOrder, Next};
+use progress::RunBar;
+use record::Record;
+use reuse::Reusable;
+use sink::Sink;
+use tally::Tally;
+
+/// Starts the thread `output`, which writes the records of `settled` frames to `sink` and ends when
+/// all senders of `settled` are gone. `events` hears of a sink that refuses records.
+pub fn start(
+    settled: Receiver<Settled>,
+    sink: Box<dyn Write + Send>,
+    events: Sender<OutputEvent>,
+    progress: Progress,
+) -> io::Result<JoinHandle<Summary>> {
+    let sink = Sink::new(sink, events);
+    thread::Builder::new().name("output".to_owned()).spawn(move || {
+        let exit = Exit { sink, bar: progress.start() };
+        Output { settled, streams: BTreeMap::new(), exit }.run()
+    })
+}
+
+/// The output stage.
+struct Output {
+    settled: Receiver<Settled>,
+    streams: BTreeMap<StreamName, Stream>,
+    exit: Exit,
+}
+
+/// Where frames leave the program.
+struct Exit {
+    sink: Sink,
+    bar: RunBar,
+}
+
+/// What is kept of one stream.
+#[derive(Default)]
+struct Stream {
+    order: CaptureOrder<Settled>,
+    latest: Option<Reusable>,
+    tally: Tally,
+}
+
+impl Output {
+    fn run(mut self) -> Summary {
+        while let Some(settled) = self.next() {
+            let name = settled.account.origin.id.stream.clone();
+            self.streams.entry(name).or_default().accept(settled, &mut self.exit);
+        }
+        self.finish()
+    }
+
+    /// The next outcome in the order of settlement; flushes before it waits for one.
+    fn next(&mut self) -> Option<Settled> {
+        match self.settled.try_recv() {
+            Ok(settled) => Some(settled),
+            Err(TryRecvError::Disconnected) => None,
+            Err(TryRecvError::Empty) => {
+                self.exit.sink.flush();
+                self.settled.recv().ok()
+            }
+        }
+    }
+
+    fn finish(self) -> Summary {
+        let mut exit = self.exit;
+        let close = |(name, stream): (StreamName, Stream)| (name, stream.close(&mut exit));
+        let tallies = self.streams.into_iter().map(close).collect();
+        exit.sink.flush();
+        exit.bar.finish();
+        let summary = Summary::new(&tallies);
+        if let Err(imbalance) = summary.balance() {
+            log::error!("{imbalance}; please report this as a fault of classifyd");
+        }
+        summary
+    }
+}
+
+impl Stream {
+    fn accept(&mut self, settled: Settled, exit: &mut Exit) {
+        if let Err(stray) = self.order.insert(settled.account.origin.id.number, settled) {
+            let id = &stray.account.origin.id;
+            log::error!("frame {id} was settled twice, or after it was given up as lost");
+        }
+        self.let_out(exit);
+    }
+
+    fn close(mut self, exit: &mut Exit) -> Tally {
+        self.order.close();
+        self.let_out(exit);
+        self.tally.captured = self.order.passed();
+        self.tally
+    }
+
+    /// Lets out every frame whose turn has come.
+    fn let_out(&mut self, exit: &mut Exit) {
+        while let Some(next) = self.order.pop() {
+            match next {
+                Next::Item(settled) => self.emit(settled, exit),
+                Next::Lost(frames) => {
+                    self.tally.lost += frames.end - frames.start;
+                    log::error!("no outcome ever came for frames {frames:?}; they are lost");
+                }
+            }
+        }
+    }
+
+    fn emit(&mut self, mut settled: Settled, exit: &mut Exit) {
+        if let Some(latest) = &self.latest {
+            latest.postpone(&mut settled);
+        }
+        let record = Record::new(&settled, self.latest.as_ref());
+        exit.sink.write(&record);
+        exit.bar.advance(&settled);
+        self.tally.count(&settled, record.met_deadline());
+        if let Some(latest) = Reusable::from_settled(settled) {
+            self.latest = Some(latest);
+        }
+    }
+}

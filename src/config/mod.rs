@@ -1,0 +1,118 @@
+//! The configuration of `classifyd run` and `classifyd check`: a TOML file, read and checked whole.
+//!
+//! Every fault of a file is found in one reading and named with its place, its key, what is written
+//! there and the remedy ([`Faults`]); no device is touched before a file is free of them. What can
+//! only be checked against the outside (does the model exist, is the source a camera) keeps its
+//! [`Location`], so that whoever checks it can point at the line as well.
+//!
+//! `systemd/classifyd.toml` is an example that explains every key.
+
+mod document;
+mod fault;
+mod policy;
+mod read;
+#[cfg(test)]
+mod tests;
+mod value;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+pub use fault::{Fault, Faults, Located, Location};
+pub use policy::{PolicyError, PolicyKind};
+
+use crate::frame::{Budget, Pace, StreamName};
+use crate::models::{ModelId, Provider};
+
+/// A configuration, checked as far as the file itself goes.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Which models there are, and how they run.
+    pub models: ModelsConfig,
+    /// The ONNX Runtime library; `None` to look for it where set-up installs it.
+    pub onnxruntime: Option<Located<PathBuf>>,
+    /// How the model of a frame is preferred.
+    pub policy: PolicyConfig,
+    /// What records hold.
+    pub output: OutputConfig,
+    /// What to classify: at least one stream, each with a name of its own.
+    pub streams: Vec<StreamConfig>,
+}
+
+/// Which models there are, and how they run.
+#[derive(Clone, Debug)]
+pub struct ModelsConfig {
+    /// Where manifests live; `None` to look for them where set-up installs them.
+    pub directory: Option<Located<PathBuf>>,
+    /// The models to use, each once; `None` for every model that is present.
+    pub names: Option<Vec<Located<ModelId>>>,
+    /// The premodel's file; `None` for the one beside the models.
+    pub premodel: Option<Located<PathBuf>>,
+    /// Threads of one inference.
+    pub threads: NonZeroUsize,
+    /// The execution providers to try, each once, the best first.
+    pub providers: Vec<Provider>,
+}
+
+/// How the model of a frame is preferred.
+#[derive(Clone, Debug)]
+pub struct PolicyConfig {
+    /// The policy; `None` for the default, [`PolicyKind::Premodel`].
+    pub kind: Option<Located<PolicyKind>>,
+    /// What [`PolicyKind::Random`] starts from.
+    pub seed: u64,
+}
+
+/// What records hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutputConfig {
+    /// Labels of each answer.
+    pub top_k: NonZeroUsize,
+}
+
+/// One stream to classify.
+#[derive(Clone, Debug)]
+pub struct StreamConfig {
+    /// Its name, unlike those of all others.
+    pub name: StreamName,
+    /// A URI, a path, or the name of a pipeline description.
+    pub source: Located<String>,
+    /// What the placeholders of the pipeline description stand for.
+    pub parameters: BTreeMap<String, String>,
+    /// Time from a frame's capture to its answer.
+    pub budget: Budget,
+    /// One frame in so many is classified; those between reuse its answer.
+    pub every: NonZeroUsize,
+    /// Whether files are paced by the clock (`realtime = true`) or by the work on them.
+    pub pace: Pace,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {} (name the file with --config)", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's word.
+        source: io::Error,
+    },
+    /// The file is faulty.
+    #[error(transparent)]
+    Faulty(#[from] Faults),
+}
+
+impl Config {
+    /// Reads and checks the file at `path`; relative paths in it start from its directory.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let bytes =
+            fs::read(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        Ok(read::from_bytes(path, &bytes)?)
+    }
+}

@@ -1,0 +1,184 @@
+//! From bytes to a [`Config`], section by section.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use toml::de::{DeTable, Error};
+
+use super::document::{Document, Node, Section};
+use super::fault::{Fault, Faults, Located};
+use super::policy::PolicyKind;
+use super::value::{self, located};
+use super::{Config, ModelsConfig, OutputConfig, PolicyConfig, StreamConfig};
+use crate::frame::{Pace, StreamName};
+use crate::models::Provider;
+
+const MOST_THREADS: usize = 64;
+const MOST_LABELS: usize = 100;
+const SPARSEST: usize = 100_000;
+const ONE: NonZeroUsize = NonZeroUsize::MIN;
+const DEFAULT_LABELS: NonZeroUsize = NonZeroUsize::new(5).expect("5 is not 0");
+
+/// Reads the bytes of `file`.
+pub(super) fn from_bytes(file: &Path, bytes: &[u8]) -> Result<Config, Faults> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => from_text(file, text),
+        Err(error) => {
+            let readable = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+            let place = Document::new(file, &readable).locate_key("", readable.len());
+            Err(place.fault("this is not UTF-8 text", "save the file as UTF-8").into())
+        }
+    }
+}
+
+fn from_text(file: &Path, text: &str) -> Result<Config, Faults> {
+    let document = Document::new(file, text);
+    let (table, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        // Guesses at what follows a syntax error would be faults that are none.
+        errors.iter().for_each(|error| document.note(syntax_fault(&document, error)));
+        return document.finish(None);
+    }
+    let root = Section::new(&document, String::new(), 0, Some(table.get_ref()));
+    let config = config(&document, root, file.parent().unwrap_or(Path::new("")));
+    document.finish(config)
+}
+
+fn syntax_fault(document: &Document<'_>, error: &Error) -> Fault {
+    let start = error.span().map_or(0, |span| span.start);
+    let place = document.locate_key("", start);
+    place.fault(format!("not TOML: {}", error.message()), "https://toml.io explains the syntax")
+}
+
+fn config(document: &Document<'_>, mut root: Section<'_>, directory: &Path) -> Option<Config> {
+    let models = models(root.section("models"), directory);
+    let onnxruntime = onnxruntime(root.section("onnxruntime"), directory);
+    let policy = policy(root.section("policy"));
+    let output = output(root.section("output"));
+    let streams = root.required("stream", "[[stream]] with name, source and budget", streams);
+    root.finish();
+    if let Some(fault) = left_out(&policy, &models) {
+        document.note(fault);
+    }
+    Some(Config { models, onnxruntime, policy, output, streams: streams? })
+}
+
+fn models(mut section: Section<'_>, directory: &Path) -> ModelsConfig {
+    let names = "a list of models' names, or leave it out to use every model";
+    let ladder = "a list of \"tensorrt\", \"cuda\" and \"cpu\", the best first";
+    let models = ModelsConfig {
+        directory: section.optional("directory", located(value::path(directory))),
+        names: section.optional("use", distinct(names, value::model)),
+        premodel: section.optional("premodel", located(value::path(directory))),
+        threads: section.optional("threads", value::count(MOST_THREADS)).unwrap_or(ONE),
+        providers: match section.optional("providers", distinct(ladder, value::provider)) {
+            Some(ladder) => ladder.into_iter().map(|provider| provider.value).collect(),
+            None => Provider::LADDER.to_vec(),
+        },
+    };
+    section.finish();
+    models
+}
+
+fn onnxruntime(mut section: Section<'_>, directory: &Path) -> Option<Located<PathBuf>> {
+    let library = section.optional("library", located(value::path(directory)));
+    section.finish();
+    library
+}
+
+fn policy(mut section: Section<'_>) -> PolicyConfig {
+    let kind = section.optional("kind", located(value::policy));
+    let seed = section.optional("seed", value::seed).unwrap_or(0);
+    section.finish();
+    PolicyConfig { kind, seed }
+}
+
+fn output(mut section: Section<'_>) -> OutputConfig {
+    let top_k = section.optional("top_k", value::count(MOST_LABELS)).unwrap_or(DEFAULT_LABELS);
+    section.finish();
+    OutputConfig { top_k }
+}
+
+fn streams(node: &Node<'_>) -> Result<Vec<StreamConfig>, Fault> {
+    let expected = "[[stream]], with two brackets, above each stream";
+    let elements = node.elements(expected)?;
+    if elements.is_empty() {
+        return Err(node.fault("there is no stream", format!("write {expected}")));
+    }
+    let mut names = Distinct::default();
+    Ok(elements.iter().filter_map(|element| stream(element, &mut names)).collect())
+}
+
+fn stream(node: &Node<'_>, names: &mut Distinct<StreamName>) -> Option<StreamConfig> {
+    let section = node.section("[[stream]] and its keys below it");
+    let mut section = section.map_err(|fault| node.document.note(fault)).ok()?;
+    let name = section.required("name", "name = \"door\"", located(value::stream_name));
+    let source = section.required("source", "source = \"rtsp://...\"", located(value::source));
+    let budget = section.required("budget", "budget = \"100ms\"", value::budget);
+    let every = section.optional("every", value::count(SPARSEST)).unwrap_or(ONE);
+    let pace = section.optional("realtime", value::pace).unwrap_or(Pace::Clock);
+    let parameters = section.optional("parameters", value::parameters).unwrap_or_default();
+    section.finish();
+    let name = name?;
+    names.insert(name.clone(), node.document);
+    Some(StreamConfig {
+        name: name.value,
+        source: source?,
+        parameters,
+        budget: budget?,
+        every,
+        pace,
+    })
+}
+
+/// The fault of a fixed policy whose model is not used.
+fn left_out(policy: &PolicyConfig, models: &ModelsConfig) -> Option<Fault> {
+    let (kind, names) = (policy.kind.as_ref()?, models.names.as_ref()?);
+    let PolicyKind::Fixed(model) = &kind.value else { return None };
+    let used = names.iter().any(|name| name.value == *model);
+    let fault = || kind.location.fault("models.use leaves this model out", "add it there");
+    (!used).then(fault)
+}
+
+/// Reads a list of at least one value, none of them twice; `expected` says what it is a list of.
+fn distinct<'a, T: PartialEq>(
+    expected: &str,
+    read: impl Fn(&Node<'a>) -> Result<T, Fault>,
+) -> impl FnOnce(&Node<'a>) -> Result<Vec<Located<T>>, Fault> {
+    move |node| {
+        let elements = node.elements(expected)?;
+        if elements.is_empty() {
+            return Err(node.fault("this is empty", format!("write {expected}")));
+        }
+        let (mut distinct, read) = (Distinct::default(), located(read));
+        for element in &elements {
+            match read(element) {
+                Ok(value) => distinct.insert(value, node.document),
+                Err(fault) => node.document.note(fault),
+            }
+        }
+        Ok(distinct.0)
+    }
+}
+
+/// Values that may be written once.
+struct Distinct<T>(Vec<Located<T>>);
+
+impl<T> Default for Distinct<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: PartialEq> Distinct<T> {
+    /// Adds a value, or notes the fault that it was written before.
+    fn insert(&mut self, value: Located<T>, document: &Document<'_>) {
+        match self.0.iter().find(|earlier| earlier.value == value.value) {
+            None => self.0.push(value),
+            Some(earlier) => {
+                let problem = format!("line {} has the same", earlier.location.line());
+                document.note(value.location.fault(problem, "rename or remove this one"));
+            }
+        }
+    }
+}

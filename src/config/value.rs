@@ -1,0 +1,153 @@
+//! Single values of a configuration: their types, their ranges, and how faults in them read.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use toml::de::DeValue;
+
+use super::document::{Node, choice};
+use super::fault::{Fault, Located};
+use super::policy::{PolicyError, PolicyKind};
+use crate::frame::{Budget, BudgetError, Pace, StreamName};
+use crate::models::{ModelId, Provider};
+
+/// Longest name of a stream, in characters.
+const LONGEST_NAME: usize = 64;
+
+const BUDGET_REMEDY: &str = "write it like \"33ms\" or \"1.5s\", from 1ms to 1h";
+const MODEL_REMEDY: &str = "a model's name, as `classifyd models` lists them";
+const POLICY_REMEDY: &str = "\"premodel\", \"random\", or \"fixed:NAME\" with a model's name";
+
+/// Keeps where a value was written.
+pub(super) fn located<'a, T>(
+    read: impl Fn(&Node<'a>) -> Result<T, Fault>,
+) -> impl Fn(&Node<'a>) -> Result<Located<T>, Fault> {
+    move |node| Ok(Located { value: read(node)?, location: node.location() })
+}
+
+/// Text that is not empty; `expected` says what it is.
+fn text<'a>(node: &Node<'a>, expected: &str) -> Result<&'a str, Fault> {
+    match node.value.get_ref() {
+        DeValue::String(text) if text.trim().is_empty() => {
+            Err(node.fault("this is empty", format!("write {expected}")))
+        }
+        DeValue::String(text) => Ok(text),
+        _ => Err(node.wrong_type(expected)),
+    }
+}
+
+/// A path; relative ones start from `directory`.
+pub(super) fn path(directory: &Path) -> impl Fn(&Node<'_>) -> Result<PathBuf, Fault> {
+    move |node| Ok(directory.join(text(node, "a path in quotes")?))
+}
+
+/// A whole number from 1 to `most`.
+pub(super) fn count(most: usize) -> impl Fn(&Node<'_>) -> Result<NonZeroUsize, Fault> {
+    move |node| {
+        let expected = format!("a whole number from 1 to {most}");
+        let DeValue::Integer(number) = node.value.get_ref() else {
+            return Err(node.wrong_type(&expected));
+        };
+        let number = usize::from_str_radix(number.as_str(), number.radix()).ok();
+        let within = number.filter(|number| *number <= most).and_then(NonZeroUsize::new);
+        within.ok_or_else(|| node.fault("this is out of range", format!("write {expected}")))
+    }
+}
+
+/// A whole number from 0 to the largest that TOML has.
+pub(super) fn seed(node: &Node<'_>) -> Result<u64, Fault> {
+    let expected = format!("a whole number from 0 to {}", i64::MAX);
+    let DeValue::Integer(number) = node.value.get_ref() else {
+        return Err(node.wrong_type(&expected));
+    };
+    let number = i64::from_str_radix(number.as_str(), number.radix()).ok();
+    let positive = number.and_then(|number| u64::try_from(number).ok());
+    positive.ok_or_else(|| node.fault("this is out of range", format!("write {expected}")))
+}
+
+/// The name of a stream.
+pub(super) fn stream_name(node: &Node<'_>) -> Result<StreamName, Fault> {
+    let name = text(node, "a name in quotes")?;
+    if name.chars().count() > LONGEST_NAME {
+        let problem = format!("this is longer than {LONGEST_NAME} characters");
+        return Err(node.fault(problem, "choose a shorter name"));
+    }
+    if name.chars().any(char::is_control) || name.trim() != name {
+        let problem = "this has control characters in it or blanks around it";
+        return Err(node.fault(problem, "choose a plain name"));
+    }
+    Ok(StreamName::new(name))
+}
+
+/// What a stream comes from; capture reads it further.
+pub(super) fn source(node: &Node<'_>) -> Result<String, Fault> {
+    text(node, "a URI, a path or the name of a pipeline in quotes").map(str::to_owned)
+}
+
+/// The time that a stream allows.
+pub(super) fn budget(node: &Node<'_>) -> Result<Budget, Fault> {
+    let DeValue::String(text) = node.value.get_ref() else {
+        let problem = "this is no duration in quotes";
+        return Err(node.fault(problem, BUDGET_REMEDY));
+    };
+    text.parse().map_err(|error| match error {
+        BudgetError::Unreadable(_) => node.fault("this is no duration", BUDGET_REMEDY),
+        BudgetError::OutOfRange(_) => node.fault("this is out of range", BUDGET_REMEDY),
+    })
+}
+
+/// What `realtime` says of the pace of files.
+pub(super) fn pace(node: &Node<'_>) -> Result<Pace, Fault> {
+    match node.value.get_ref() {
+        DeValue::Boolean(true) => Ok(Pace::Clock),
+        DeValue::Boolean(false) => Ok(Pace::Work),
+        _ => Err(node.wrong_type("true or false, without quotes")),
+    }
+}
+
+/// A model's name.
+pub(super) fn model(node: &Node<'_>) -> Result<ModelId, Fault> {
+    let name = text(node, MODEL_REMEDY)?;
+    ModelId::new(name).ok_or_else(|| node.fault("this cannot be a model's name", MODEL_REMEDY))
+}
+
+/// An execution provider.
+pub(super) fn provider(node: &Node<'_>) -> Result<Provider, Fault> {
+    let name = text(node, "the name of an execution provider in quotes")?;
+    let named = Provider::LADDER.into_iter().find(|provider| provider.as_str() == name);
+    let options = Provider::LADDER.map(Provider::as_str);
+    named.ok_or_else(|| node.fault("there is no such provider", choice(&options)))
+}
+
+/// A policy.
+pub(super) fn policy(node: &Node<'_>) -> Result<PolicyKind, Fault> {
+    let text = text(node, POLICY_REMEDY)?;
+    text.parse().map_err(|error| match error {
+        PolicyError::Unknown(_) => node.fault("there is no such policy", POLICY_REMEDY),
+        PolicyError::Model(_) => node.fault("after `fixed:` stands no model's name", MODEL_REMEDY),
+    })
+}
+
+/// What placeholders stand for: text, or a whole number, which is kept as text.
+pub(super) fn parameters(node: &Node<'_>) -> Result<BTreeMap<String, String>, Fault> {
+    let mut parameters = BTreeMap::new();
+    for (name, node) in node.entries("a table, like { width = 1280 }")? {
+        match parameter(&node) {
+            Ok(value) => drop(parameters.insert(name.to_owned(), value)),
+            Err(fault) => node.document.note(fault),
+        }
+    }
+    Ok(parameters)
+}
+
+fn parameter(node: &Node<'_>) -> Result<String, Fault> {
+    match node.value.get_ref() {
+        DeValue::String(text) => Ok(text.clone().into_owned()),
+        DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
+            Ok(number) => Ok(number.to_string()),
+            Err(_) => Err(node.fault("this is out of range", "write it in quotes")),
+        },
+        _ => Err(node.wrong_type("text in quotes or a whole number")),
+    }
+}

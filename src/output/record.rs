@@ -1,0 +1,222 @@
+//! One frame's record: what a line of output says, in the order in which it says it.
+//!
+//! `schema/record.schema.json` describes every key; the tests hold this module to it.
+
+use std::time::{Duration, SystemTime};
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use super::reuse::Reusable;
+use crate::features::Features;
+use crate::models::{ModelId, Provider};
+use crate::outcome::{Answer, Classification, Outcome, Reason, Settled, Timings};
+
+/// The JSON Schema (draft 2020-12) of a record.
+pub const RECORD_SCHEMA: &str = include_str!("../../schema/record.schema.json");
+
+/// One line of output.
+#[derive(Debug, Serialize)]
+pub(super) struct Record<'a> {
+    stream: &'a str,
+    frame: u64,
+    pts_ns: Option<u64>,
+    captured_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a str>,
+    outcome: &'static str,
+    model: Option<&'a ModelId>,
+    provider: Option<&'static str>,
+    reason: &'static str,
+    labels: Vec<Label<'a>>,
+    deadline_ms: Milliseconds,
+    met_deadline: bool,
+    #[serde(serialize_with = "named_features")]
+    features: Option<&'a Features>,
+    #[serde(serialize_with = "scores_by_model")]
+    scores: &'a [(ModelId, f32)],
+    timings_ms: TimingsRecord,
+    #[serde(flatten)]
+    detail: Option<Detail<'a>>,
+}
+
+/// Keys that only some outcomes have.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Detail<'a> {
+    PreferredTooSlow { preferred: &'a ModelId },
+    Reused { reused_from: Option<u64> },
+    Expired { quickest: Option<&'a ModelId>, needed_ms: Milliseconds, left_ms: Milliseconds },
+    Failed { error: &'a str, stage: &'static str },
+}
+
+#[derive(Debug, Serialize)]
+struct Label<'a> {
+    class: usize,
+    label: &'a str,
+    confidence: f32,
+}
+
+#[derive(Debug, Serialize)]
+struct TimingsRecord {
+    features: Option<Milliseconds>,
+    premodel: Option<Milliseconds>,
+    queue: Option<Milliseconds>,
+    preprocess: Option<Milliseconds>,
+    inference: Option<Milliseconds>,
+    total: Milliseconds,
+}
+
+/// A time in milliseconds, to the microsecond.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(transparent)]
+pub(super) struct Milliseconds(f64);
+
+impl From<Duration> for Milliseconds {
+    fn from(time: Duration) -> Self {
+        Self((time.as_secs_f64() * 1e6).round() / 1e3)
+    }
+}
+
+impl Milliseconds {
+    /// The number of milliseconds.
+    pub(super) fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl<'a> Record<'a> {
+    /// The record of `settled`; `reusable` is its stream's latest answer, which a reused frame
+    /// takes over.
+    pub(super) fn new(settled: &'a Settled, reusable: Option<&'a Reusable>) -> Self {
+        let (account, origin) = (&settled.account, &settled.account.origin);
+        let answer = answer(&settled.outcome, reusable);
+        Self {
+            stream: origin.id.stream.as_str(),
+            frame: origin.id.number,
+            pts_ns: origin.pts.map(|pts| u64::try_from(pts.as_nanos()).unwrap_or(u64::MAX)),
+            captured_at: rfc3339(origin.wall),
+            file: origin.file.as_deref(),
+            outcome: outcome_code(&settled.outcome),
+            model: answer.map(|answer| &answer.model),
+            provider: answer.map(|answer| answer.provider).map(Provider::as_str),
+            reason: reason_code(&settled.outcome),
+            labels: answer.map_or(&[][..], |answer| &answer.labels).iter().map(label).collect(),
+            deadline_ms: account.budget.duration().into(),
+            met_deadline: answer.is_some() && settled.met_deadline(),
+            features: account.trace.features.as_ref(),
+            scores: &account.trace.scores,
+            timings_ms: TimingsRecord::new(&account.trace.timings, settled.total()),
+            detail: Detail::new(&settled.outcome, reusable),
+        }
+    }
+
+    /// Whether the frame was answered by its deadline.
+    pub(super) fn met_deadline(&self) -> bool {
+        self.met_deadline
+    }
+}
+
+impl<'a> Detail<'a> {
+    fn new(outcome: &'a Outcome, reusable: Option<&'a Reusable>) -> Option<Self> {
+        match outcome {
+            Outcome::Classified(answer) => match &answer.reason {
+                Reason::Preferred(_) => None,
+                Reason::PreferredTooSlow(preferred) => Some(Self::PreferredTooSlow { preferred }),
+            },
+            Outcome::Reused => {
+                Some(Self::Reused { reused_from: reusable.map(|reusable| reusable.number) })
+            }
+            Outcome::Expired(shortfall) => Some(Self::Expired {
+                quickest: shortfall.quickest.as_ref(),
+                needed_ms: shortfall.needed.into(),
+                left_ms: shortfall.left.into(),
+            }),
+            Outcome::Failed(failure) => {
+                Some(Self::Failed { error: &failure.error, stage: failure.stage.code() })
+            }
+            Outcome::Superseded | Outcome::Abandoned => None,
+        }
+    }
+}
+
+impl TimingsRecord {
+    fn new(timings: &Timings, total: Duration) -> Self {
+        Self {
+            features: timings.features.map(Into::into),
+            premodel: timings.premodel.map(Into::into),
+            queue: timings.queue.map(Into::into),
+            preprocess: timings.preprocess.map(Into::into),
+            inference: timings.inference.map(Into::into),
+            total: total.into(),
+        }
+    }
+}
+
+/// The answer that a frame got: its own, or the one it reuses.
+fn answer<'a>(outcome: &'a Outcome, reusable: Option<&'a Reusable>) -> Option<&'a Answer> {
+    match outcome {
+        Outcome::Classified(answer) => Some(answer),
+        Outcome::Reused => reusable.map(|reusable| &reusable.answer),
+        Outcome::Superseded | Outcome::Expired(_) | Outcome::Failed(_) | Outcome::Abandoned => None,
+    }
+}
+
+fn outcome_code(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Classified(_) => "classified",
+        Outcome::Reused => "reused",
+        Outcome::Superseded => "superseded",
+        Outcome::Expired(_) => "expired",
+        Outcome::Failed(_) => "failed",
+        Outcome::Abandoned => "abandoned",
+    }
+}
+
+fn reason_code(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Classified(answer) => answer.reason.code(),
+        Outcome::Reused => "between_classified_frames",
+        Outcome::Superseded => "newer_frame",
+        Outcome::Expired(_) => "no_model_fits",
+        Outcome::Failed(_) => "stage_failed",
+        Outcome::Abandoned => "program_stopped",
+    }
+}
+
+fn label(classification: &Classification) -> Label<'_> {
+    Label {
+        class: classification.class,
+        label: &classification.label,
+        confidence: classification.confidence.get(),
+    }
+}
+
+/// UTC to the microsecond. RFC 3339 has no years before 0 and after 9999; a clock that is set
+/// before 1970 or after 9999 shows the nearest time in between.
+fn rfc3339(wall: SystemTime) -> String {
+    let last = SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_799);
+    humantime::format_rfc3339_micros(wall.clamp(SystemTime::UNIX_EPOCH, last)).to_string()
+}
+
+fn named_features<S: Serializer>(
+    features: &Option<&Features>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match features {
+        Some(features) => serializer.collect_map(features.named()),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// An object in the order of preference, which a map type would not keep.
+fn scores_by_model<S: Serializer>(
+    scores: &[(ModelId, f32)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(Some(scores.len()))?;
+    for (model, score) in scores {
+        map.serialize_entry(model, score)?;
+    }
+    map.end()
+}

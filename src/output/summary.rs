@@ -1,0 +1,275 @@
+//! A run in numbers: what became of its frames, and which models answered them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+use thiserror::Error;
+
+use super::record::Milliseconds;
+use super::table::Table;
+use super::tally::{ModelTally, Tally};
+use crate::frame::StreamName;
+use crate::models::ModelId;
+
+/// A run in numbers.
+///
+/// As JSON it is one object:
+/// - `total`: [`Figures`] over all streams;
+/// - `streams`: an array, by name, of objects with `stream` (its name) and the keys of [`Figures`].
+///
+/// Displayed, it is a short table for people.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    /// Over all streams.
+    pub total: Figures,
+    /// Each stream, by name.
+    pub streams: Vec<StreamFigures>,
+}
+
+/// One stream's part of a [`Summary`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StreamFigures {
+    /// The stream's name.
+    pub stream: String,
+    /// Its numbers.
+    #[serde(flatten)]
+    pub figures: Figures,
+}
+
+/// What became of the frames of a stream, or of all streams. The keys in JSON are the field names.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Figures {
+    /// Frames captured: the sum of the six outcomes and `lost`.
+    pub captured: u64,
+    /// Frames that a model answered, in time or late.
+    pub classified: u64,
+    /// Frames that took over their stream's latest answer.
+    pub reused: u64,
+    /// Frames that a newer one of their stream replaced.
+    pub superseded: u64,
+    /// Frames that no model could have answered in time.
+    pub expired: u64,
+    /// Frames that something went wrong with.
+    pub failed: u64,
+    /// Frames that were still waiting when the program stopped.
+    pub abandoned: u64,
+    /// Frames whose outcome never came; other than 0 only by a fault of this program.
+    pub lost: u64,
+    /// Classified or reused frames with an answer by their deadline.
+    pub met_deadline: u64,
+    /// Classified or reused frames without one: answered late, or there was no answer to reuse.
+    pub late: u64,
+    /// The share of captured frames answered by their deadline, 0 to 1; null if none was captured.
+    pub effective: Option<f64>,
+    /// Seconds from the first capture to the last outcome.
+    pub wall_s: f64,
+    /// Captured frames per second of `wall_s`; null if that is 0.
+    pub frames_per_s: Option<f64>,
+    /// The models that answered, by name.
+    pub models: Vec<ModelFigures>,
+}
+
+/// What one model did. The keys in JSON are the field names.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ModelFigures {
+    /// The model.
+    pub model: ModelId,
+    /// The execution provider it ran on: `tensorrt`, `cuda` or `cpu`.
+    pub provider: &'static str,
+    /// Frames it classified.
+    pub frames: u64,
+    /// Its share of the classified frames, 0 to 1.
+    pub share: f64,
+    /// Median time of a run in milliseconds, right to 0.8 %; null if none was measured.
+    pub inference_p50_ms: Option<f64>,
+    /// Time that 95 % of its runs did not exceed, likewise.
+    pub inference_p95_ms: Option<f64>,
+}
+
+/// Numbers that do not add up: a fault of this program.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("the counts of {of} do not add up: {left} is {left_count}, but {right} is {right_count}")]
+pub struct Imbalance {
+    of: String,
+    left: &'static str,
+    left_count: u64,
+    right: &'static str,
+    right_count: u64,
+}
+
+impl Summary {
+    /// Closes the tallies of all streams.
+    pub(super) fn new(tallies: &BTreeMap<StreamName, Tally>) -> Self {
+        let mut total = Tally::default();
+        tallies.values().for_each(|tally| total.merge(tally));
+        let of_stream = |(name, tally): (&StreamName, &Tally)| StreamFigures {
+            stream: name.as_str().to_owned(),
+            figures: Figures::new(tally),
+        };
+        Self { total: Figures::new(&total), streams: tallies.iter().map(of_stream).collect() }
+    }
+
+    /// Checks that every captured frame has one outcome, that deadlines were met or missed by
+    /// answered frames only, that every answer has its model, and that streams make up the total.
+    pub fn balance(&self) -> Result<(), Imbalance> {
+        self.total.balance("all streams")?;
+        for stream in &self.streams {
+            stream.figures.balance(&stream.stream)?;
+        }
+        let captured = self.streams.iter().map(|stream| stream.figures.captured).sum();
+        let captured = ("the sum over the streams", captured);
+        equal("all streams", ("captured", self.total.captured), captured)
+    }
+}
+
+impl Figures {
+    fn new(tally: &Tally) -> Self {
+        let wall_s = tally.wall().as_secs_f64();
+        let model = |(model, figures): (&ModelId, &ModelTally)| {
+            ModelFigures::new(model, figures, tally.classified)
+        };
+        Self {
+            captured: tally.captured,
+            classified: tally.classified,
+            reused: tally.reused,
+            superseded: tally.superseded,
+            expired: tally.expired,
+            failed: tally.failed,
+            abandoned: tally.abandoned,
+            lost: tally.lost,
+            met_deadline: tally.met_deadline,
+            late: (tally.classified + tally.reused).saturating_sub(tally.met_deadline),
+            effective: ratio(tally.met_deadline as f64, tally.captured as f64),
+            wall_s: rounded(wall_s),
+            frames_per_s: ratio(tally.captured as f64, wall_s),
+            models: tally.models.iter().map(model).collect(),
+        }
+    }
+
+    fn balance(&self, of: &str) -> Result<(), Imbalance> {
+        let outcomes = self.classified + self.reused + self.superseded + self.expired;
+        let outcomes = outcomes + self.failed + self.abandoned + self.lost;
+        let by_model = self.models.iter().map(|model| model.frames).sum();
+        let answered = self.classified + self.reused;
+        let judged = self.met_deadline + self.late;
+        equal(of, ("captured", self.captured), ("the sum of the outcomes", outcomes))?;
+        equal(of, ("met_deadline + late", judged), ("classified + reused", answered))?;
+        equal(of, ("classified", self.classified), ("the sum over the models", by_model))
+    }
+}
+
+impl ModelFigures {
+    fn new(model: &ModelId, tally: &ModelTally, classified: u64) -> Self {
+        let percentile = |percent| {
+            tally.inference.percentile(percent).map(|time| Milliseconds::from(time).get())
+        };
+        Self {
+            model: model.clone(),
+            provider: tally.provider.as_str(),
+            frames: tally.frames,
+            share: ratio(tally.frames as f64, classified as f64).unwrap_or(0.0),
+            inference_p50_ms: percentile(50),
+            inference_p95_ms: percentile(95),
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let total = &self.total;
+        write!(f, "{} frames in {:.1} s", total.captured, total.wall_s)?;
+        if let Some(rate) = total.frames_per_s {
+            write!(f, " ({rate:.1} frames/s)")?;
+        }
+        writeln!(f, ", {} answered in time", percent(total.effective))?;
+        write!(f, "\n{}", stream_table(self))?;
+        if total.models.is_empty() {
+            return Ok(());
+        }
+        write!(f, "\n{}", model_table(&total.models))
+    }
+}
+
+fn stream_table(summary: &Summary) -> Table {
+    let mut table = Table::new([
+        "stream",
+        "captured",
+        "classified",
+        "reused",
+        "superseded",
+        "expired",
+        "failed",
+        "abandoned",
+        "lost",
+        "late",
+        "in time",
+    ]);
+    for stream in &summary.streams {
+        table.row(stream_row(&stream.stream, &stream.figures));
+    }
+    if summary.streams.len() != 1 {
+        table.row(stream_row("total", &summary.total));
+    }
+    table
+}
+
+fn stream_row(name: &str, figures: &Figures) -> [String; 11] {
+    [
+        name.to_owned(),
+        figures.captured.to_string(),
+        figures.classified.to_string(),
+        figures.reused.to_string(),
+        figures.superseded.to_string(),
+        figures.expired.to_string(),
+        figures.failed.to_string(),
+        figures.abandoned.to_string(),
+        figures.lost.to_string(),
+        figures.late.to_string(),
+        percent(figures.effective),
+    ]
+}
+
+fn model_table(models: &[ModelFigures]) -> Table {
+    let mut table = Table::new(["model", "provider", "frames", "share", "p50 ms", "p95 ms"]);
+    for model in models {
+        table.row([
+            model.model.to_string(),
+            model.provider.to_owned(),
+            model.frames.to_string(),
+            percent(Some(model.share)),
+            milliseconds(model.inference_p50_ms),
+            milliseconds(model.inference_p95_ms),
+        ]);
+    }
+    table
+}
+
+fn equal(
+    of: &str,
+    (left, left_count): (&'static str, u64),
+    (right, right_count): (&'static str, u64),
+) -> Result<(), Imbalance> {
+    if left_count == right_count {
+        return Ok(());
+    }
+    Err(Imbalance { of: of.to_owned(), left, left_count, right, right_count })
+}
+
+/// `part / whole`, rounded; `None` of nothing.
+fn ratio(part: f64, whole: f64) -> Option<f64> {
+    (whole > 0.0).then(|| rounded(part / whole))
+}
+
+/// Six decimals: more are noise.
+fn rounded(value: f64) -> f64 {
+    (value * 1e6).round() / 1e6
+}
+
+fn percent(share: Option<f64>) -> String {
+    share.map_or_else(|| "-".to_owned(), |share| format!("{:.1} %", share * 100.0))
+}
+
+fn milliseconds(time: Option<f64>) -> String {
+    time.map_or_else(|| "-".to_owned(), |time| format!("{time:.1}"))
+}

@@ -1,0 +1,175 @@
+//! Lines, to the letter; and the schema that describes them.
+
+use super::*;
+use serde_json::json;
+
+/// A frame with everything in its account.
+fn full(outcome: Outcome) -> Settled {
+    let mut settled = Camera::new("door").settle(0, outcome);
+    settled.account.origin.file = Some("photos/cat.jpg".into());
+    settled.account.trace = Trace {
+        features: Features::new([210.0, 0.1, 0.25, 48.3, 11.0, 0.0, 1.7777778]),
+        scores: vec![(model("small"), 0.8), (model("big"), 0.6)],
+        timings: Timings {
+            features: Some(Duration::from_nanos(1_234_567)),
+            premodel: Some(Duration::from_micros(90)),
+            queue: Some(Duration::ZERO),
+            preprocess: Some(Duration::from_millis(1)),
+            inference: Some(Duration::from_micros(9_500)),
+        },
+    };
+    settled
+}
+
+/// A run with every outcome and every conditional key, in one valid file of records.
+fn every_kind() -> Run {
+    let camera = Camera::new("door");
+    let mut first = full(Outcome::Reused);
+    first.account.origin.file = None;
+    let too_slow = Reason::PreferredTooSlow(model("big"));
+    let none_may_run = Shortfall { quickest: None, needed: Duration::ZERO, left: Duration::ZERO };
+    run([
+        first,
+        camera.settle(1, classified("small", too_slow)),
+        camera.settle(2, Outcome::Reused),
+        camera.settle(3, Outcome::Superseded),
+        camera.settle(4, expired()),
+        camera.settle(5, Outcome::Expired(none_may_run)),
+        camera.settle(6, failed()),
+        camera.settle(7, Outcome::Abandoned),
+        camera.settle(8, by_premodel("big")),
+    ])
+}
+
+fn record_of(outcome: &str) -> Value {
+    let records = every_kind().records();
+    records.into_iter().rev().find(|record| record["outcome"] == outcome).unwrap()
+}
+
+fn schema() -> jsonschema::Validator {
+    let schema: Value = serde_json::from_str(RECORD_SCHEMA).unwrap();
+    jsonschema::draft202012::meta::validate(&schema).unwrap();
+    jsonschema::validator_for(&schema).unwrap()
+}
+
+#[test]
+fn a_classified_record_to_the_letter() {
+    let expected = concat!(
+        r#"{"stream":"door","frame":0,"pts_ns":0,"captured_at":"2023-11-14T22:13:20.000000Z","#,
+        r#""file":"photos/cat.jpg","outcome":"classified","model":"small","provider":"cpu","#,
+        r#""reason":"premodel","labels":[{"class":281,"label":"tabby, \"tabby cat\"","#,
+        r#""confidence":0.7},{"class":282,"label":"tiger cat","confidence":1e-7}],"#,
+        r#""deadline_ms":100.0,"met_deadline":true,"features":{"n_keypoints":210.0,"#,
+        r#""avg_perceived_brightness":0.1,"hue1":0.25,"contrast":48.3,"area_by_perim":11.0,"#,
+        r#""edge_length1":0.0,"aspect_ratio":1.7777778},"scores":{"small":0.8,"big":0.6},"#,
+        r#""timings_ms":{"features":1.235,"premodel":0.09,"queue":0.0,"preprocess":1.0,"#,
+        r#""inference":9.5,"total":12.346}}"#,
+        "\n",
+    );
+    assert_eq!(run([full(by_premodel("small"))]).text, expected);
+}
+
+#[test]
+fn an_expired_record_to_the_letter() {
+    let expected = concat!(
+        r#"{"stream":"door","frame":0,"pts_ns":0,"captured_at":"2023-11-14T22:13:20.000000Z","#,
+        r#""outcome":"expired","model":null,"provider":null,"reason":"no_model_fits","labels":[],"#,
+        r#""deadline_ms":100.0,"met_deadline":false,"features":null,"scores":{},"#,
+        r#""timings_ms":{"features":null,"premodel":null,"queue":null,"preprocess":null,"#,
+        r#""inference":null,"total":12.346},"quickest":"small","needed_ms":30.0,"left_ms":12.5}"#,
+        "\n",
+    );
+    assert_eq!(run([Camera::new("door").settle(0, expired())]).text, expected);
+}
+
+#[test]
+fn a_clock_set_outside_the_years_of_rfc_3339_is_no_reason_to_panic() {
+    let mut early = full(Outcome::Superseded);
+    early.account.origin.wall = SystemTime::UNIX_EPOCH - Duration::from_secs(9);
+    assert_eq!(run([early]).records()[0]["captured_at"], "1970-01-01T00:00:00.000000Z");
+    let mut late = full(Outcome::Superseded);
+    late.account.origin.wall += Duration::from_secs(300_000_000_000);
+    assert_eq!(run([late]).records()[0]["captured_at"], "9999-12-31T23:59:59.000000Z");
+}
+
+#[test]
+fn records_of_every_outcome_are_as_the_schema_says() {
+    let schema = schema();
+    for record in every_kind().records() {
+        let faults: Vec<_> = schema.iter_errors(&record).map(|fault| fault.to_string()).collect();
+        assert!(faults.is_empty(), "{record}: {faults:?}");
+    }
+}
+
+#[test]
+fn broken_records_are_not_as_the_schema_says() {
+    let schema = schema();
+    let broken: [(&str, &str, Value); 22] = [
+        ("classified", "/frame", json!(-1)),
+        ("classified", "/captured_at", json!("2023-11-14 22:13:20")),
+        ("classified", "/outcome", json!("guessed")),
+        ("classified", "/model", json!(null)),
+        ("classified", "/provider", json!("gpu")),
+        ("classified", "/reason", json!("newer_frame")),
+        ("classified", "/reason", json!("preferred_too_slow")),
+        ("classified", "/labels", json!([])),
+        ("classified", "/labels/0/confidence", json!(1.5)),
+        ("classified", "/labels/0/class", json!(2.5)),
+        ("classified", "/deadline_ms", json!(0)),
+        ("classified", "/met_deadline", json!("yes")),
+        ("classified", "/timings_ms/total", json!(null)),
+        ("classified", "/scores", json!({"small": 2})),
+        ("classified", "/features", json!({"hue1": 0.5})),
+        ("reused", "/reused_from", json!(null)),
+        ("superseded", "/met_deadline", json!(true)),
+        ("superseded", "/model", json!("small")),
+        ("expired", "/needed_ms", json!(-1)),
+        ("failed", "/stage", json!("coffee")),
+        ("failed", "/error", json!("")),
+        ("abandoned", "/labels", json!([{"class": 1, "label": "x", "confidence": 0.5}])),
+    ];
+    for (outcome, pointer, value) in broken {
+        let mut record = record_of(outcome);
+        assert!(schema.is_valid(&record));
+        *record.pointer_mut(pointer).unwrap() = value;
+        assert!(!schema.is_valid(&record), "{outcome} {pointer}: {record}");
+    }
+}
+
+#[test]
+fn no_key_may_be_missing_and_none_may_be_added() {
+    let schema = schema();
+    for record in every_kind().records() {
+        for key in record.as_object().unwrap().keys() {
+            let mut without = record.clone();
+            without.as_object_mut().unwrap().remove(key);
+            assert!(!schema.is_valid(&without), "{record} without {key}");
+        }
+        for (key, value) in [
+            ("colour", json!("red")),
+            ("error", json!("none")),
+            ("reused_from", json!(1)),
+            ("quickest", json!("small")),
+            ("preferred", json!("big")),
+        ] {
+            let mut with = record.clone();
+            if with.get(key).is_none() {
+                with[key] = value;
+                assert!(!schema.is_valid(&with), "{record} with {key}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_schema_describes_every_key_and_knows_the_features() {
+    let schema: Value = serde_json::from_str(RECORD_SCHEMA).unwrap();
+    let objects = ["", "/$defs/label", "/$defs/features", "/$defs/timings"];
+    for object in objects {
+        let properties = schema.pointer(&format!("{object}/properties")).unwrap();
+        for (key, property) in properties.as_object().unwrap() {
+            assert!(property["description"].is_string(), "{object}/{key} is not described");
+        }
+    }
+    assert_eq!(schema["$defs"]["features"]["required"], json!(Features::NAMES));
+}
