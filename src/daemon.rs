@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow, bail};
 use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
 
-use crate::capture::{self, Capture, CaptureError, EventKind, StreamSpec, mailbox};
+use crate::capture::mailbox::{self, Delivery};
+use crate::capture::{self, Capture, CaptureError, EventKind, StreamSpec};
 use crate::clock::Clock;
 use crate::frame::StreamName;
 use crate::inference::prepare::{self, Lane};
@@ -54,6 +55,8 @@ pub struct Plan {
 pub struct StreamPlan {
     /// What to capture.
     pub spec: StreamSpec,
+    /// What becomes of frames that come faster than they are taken.
+    pub delivery: Delivery,
     /// Of its frames, one in this many is classified.
     pub every: Every,
 }
@@ -64,6 +67,20 @@ pub struct Report {
     pub summary: Summary,
     /// The streams that ended by a fault.
     pub faults: Vec<(StreamName, CaptureError)>,
+}
+
+/// Hears SIGINT, SIGTERM and SIGHUP. The second one ends the process at once.
+pub fn signals() -> anyhow::Result<Receiver<()>> {
+    let (send, signals) = bounded(1);
+    let mut asked = false;
+    ctrlc::set_handler(move || {
+        if asked || send.send(()).is_err() {
+            std::process::exit(130);
+        }
+        asked = true;
+    })
+    .context("cannot listen for signals")?;
+    Ok(signals)
 }
 
 /// Runs until every stream has ended, a signal comes, or nobody reads the output any more.
@@ -81,8 +98,7 @@ pub fn run(plan: Plan, signals: &Receiver<()>, clock: Clock) -> anyhow::Result<R
     let lanes = start_workers(&mut stages, plan.roster, plan.top_k, clock)?;
     let prepare_queue = queue.clone();
     stages.spawn("prepare", move || prepare::run(prepare_queue, lanes, clock))?;
-    let (opener, frames) = mailbox::mailbox();
-    let closer = opener.clone();
+    let (mailbox, frames) = mailbox::mailbox();
     let every = plan.streams.iter().map(|stream| (stream.spec.name.clone(), stream.every));
     let (every, selector) = (every.collect(), plan.selector);
     stages.spawn("select", move || select::run(frames, every, selector, queue, clock))?;
@@ -91,7 +107,7 @@ pub fn run(plan: Plan, signals: &Receiver<()>, clock: Clock) -> anyhow::Result<R
     let mut captures = BTreeMap::new();
     let mut faults = Vec::new();
     for stream in plan.streams {
-        let sender = opener.sender(stream.spec.delivery);
+        let sender = mailbox.open(stream.delivery);
         let name = stream.spec.name.clone();
         let events = capture_events.clone();
         match capture::start(&stream.spec, sender, settled.clone(), events, clock) {
@@ -99,11 +115,10 @@ pub fn run(plan: Plan, signals: &Receiver<()>, clock: Clock) -> anyhow::Result<R
             Err(error) => faults.push((name, error)),
         }
     }
-    drop((settled, opener, capture_events));
+    drop((settled, mailbox, capture_events));
     let watched = Watch { signals, from_capture, from_output, panics: stages.exits.1.clone() }
         .until_over(&mut captures, &mut faults);
 
-    closer.close();
     captures.into_values().for_each(Capture::stop);
     let late = stages.join(clock.now() + GRACE);
     watched?;

@@ -246,7 +246,7 @@ impl Picture {
         }
         let bytes = format.bytes();
         let row = width as usize * bytes;
-        if stride < row || stride % bytes != 0 {
+        if stride < row || !stride.is_multiple_of(bytes) {
             return Err(PictureError::Stride { width, bytes, stride });
         }
         let given = (*memory).as_ref().len();

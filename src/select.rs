@@ -2,7 +2,7 @@
 //! to the scheduler.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU64;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -62,7 +62,7 @@ fn by_features(
 }
 
 /// Of a stream's frames, one in this many is classified; those between reuse its answer.
-pub type Every = NonZeroU64;
+pub type Every = NonZeroUsize;
 
 /// Runs until the mailbox closes; then closes the queue.
 pub fn run(
@@ -95,5 +95,5 @@ fn note_wait(frame: &mut Frame, now: Instant) {
 
 fn is_between(frame: &Frame, every: &BTreeMap<StreamName, Every>) -> bool {
     let id = &frame.ticket.account().origin.id;
-    every.get(&id.stream).is_some_and(|every| id.number % *every != 0)
+    every.get(&id.stream).is_some_and(|every| !id.number.is_multiple_of(every.get() as u64))
 }

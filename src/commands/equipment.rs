@@ -84,6 +84,13 @@ impl Default for Execution {
     }
 }
 
+impl Execution {
+    /// As a configuration says.
+    pub fn of(config: &Config) -> Self {
+        Self { threads: config.models.threads, providers: config.models.providers.clone() }
+    }
+}
+
 impl From<Execution> for SessionOptions {
     fn from(execution: Execution) -> Self {
         Self {
@@ -100,6 +107,28 @@ pub enum Choice<'a> {
     Present,
     /// These, all of which must be there.
     Named(&'a [ModelId]),
+}
+
+/// The manifests of the models that a policy may need.
+pub fn manifests_for(
+    policy: &PolicyKind,
+    config: Option<&Config>,
+    places: &Places,
+) -> Result<Vec<Manifest>, Failure> {
+    let directory = places.models()?;
+    let configured = config.and_then(|config| config.models.names.as_ref());
+    match (policy, configured) {
+        (PolicyKind::Fixed(model), _) => {
+            manifests(&directory, Choice::Named(std::slice::from_ref(model)))
+        }
+        (PolicyKind::Premodel | PolicyKind::Random, Some(names)) => {
+            let names: Vec<ModelId> = names.iter().map(|name| name.value.clone()).collect();
+            manifests(&directory, Choice::Named(&names))
+        }
+        (PolicyKind::Premodel | PolicyKind::Random, None) => {
+            manifests(&directory, Choice::Present)
+        }
+    }
 }
 
 /// The manifests of the models to load.

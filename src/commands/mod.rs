@@ -11,7 +11,6 @@ mod models;
 mod profile;
 mod replay;
 mod run;
-mod table;
 mod train;
 
 use clap::{ArgAction, Parser, Subcommand};

@@ -3,20 +3,19 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::num::{NonZeroU64, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Parser;
 
-use super::equipment::{self, Choice, Execution};
-use super::{Context, ExitCode, Failure};
+use super::equipment::{self, Execution};
+use super::{Context, Failure};
 use crate::capture::mailbox::Delivery;
 use crate::capture::{Source, StreamSpec};
 use crate::config::{Config, PolicyKind};
 use crate::daemon::{self, Plan, Report, StreamPlan};
-use crate::frame::{Budget, StreamName};
-use crate::models::ModelId;
+use crate::frame::{Budget, Pace, StreamName};
 
 /// What `replay` takes.
 #[derive(Debug, Parser)]
@@ -48,7 +47,7 @@ pub struct Arguments {
     top_k: Option<NonZeroUsize>,
     /// Classify one frame in N; those between reuse its answer
     #[arg(long, value_name = "N", default_value = "1")]
-    every: NonZeroU64,
+    every: NonZeroUsize,
     /// Threads of one inference [default: 1]
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
@@ -66,24 +65,14 @@ Examples:
 
 /// Runs `replay`.
 pub fn run(arguments: Arguments, mut context: Context) -> Result<(), Failure> {
-    let config = arguments.config.as_deref().map(Config::load_without_streams).transpose()?;
+    let config = arguments.config.as_deref().map(Config::load).transpose()?;
     if let Some(config) = &config {
         context.places = context.places.or_config(config);
     }
     let policy = arguments.policy(config.as_ref())?;
     let streams = arguments.streams(context.places.pipelines().as_deref())?;
     let signals = daemon::signals()?;
-    let directory = context.places.models()?;
-    let manifests = match (&policy, config.as_ref().and_then(|c| c.models.names.as_ref())) {
-        (PolicyKind::Fixed(model), _) => {
-            equipment::manifests(&directory, Choice::Named(std::slice::from_ref(model)))?
-        }
-        (_, Some(names)) => {
-            let names: Vec<ModelId> = names.iter().map(|name| name.value.clone()).collect();
-            equipment::manifests(&directory, Choice::Named(&names))?
-        }
-        (_, None) => equipment::manifests(&directory, Choice::Present)?,
-    };
+    let manifests = equipment::manifests_for(&policy, config.as_ref(), &context.places)?;
     let roster = equipment::load(manifests, arguments.execution(config.as_ref()), &context)?;
     let seed = arguments.seed.or(config.as_ref().map(|c| c.policy.seed)).unwrap_or(0);
     let selector = equipment::selector(&policy, seed, &roster, &context.places)?;
@@ -122,9 +111,8 @@ impl Arguments {
             let policy = format!("fixed:{name}").parse();
             return policy.map_err(Failure::usage);
         }
-        let configured = config.and_then(|config| config.policy.kind.as_ref());
-        let policy = self.policy.clone().or_else(|| configured.map(|kind| kind.value.clone()));
-        Ok(policy.unwrap_or_default())
+        let configured = || config.map(Config::policy).unwrap_or_default();
+        Ok(self.policy.clone().unwrap_or_else(configured))
     }
 
     fn top_k(&self, config: Option<&Config>) -> usize {
@@ -133,11 +121,7 @@ impl Arguments {
     }
 
     fn execution(&self, config: Option<&Config>) -> Execution {
-        let mut execution = Execution::default();
-        if let Some(config) = config {
-            execution.threads = config.models.threads;
-            execution.providers.clone_from(&config.models.providers);
-        }
+        let mut execution = config.map(Execution::of).unwrap_or_default();
         execution.threads = self.threads.unwrap_or(execution.threads);
         execution
     }
@@ -148,14 +132,20 @@ impl Arguments {
         for text in &self.sources {
             let source = Source::parse(text, pipelines)?;
             let name = StreamName::new(&unused_name(&source, &mut names));
-            let delivery = match self.realtime || source.is_live() {
-                true => Delivery::NewestWins,
-                false => Delivery::Lossless,
-            };
-            let spec = StreamSpec { name, source, budget: self.budget, delivery };
-            streams.push(StreamPlan { spec, every: self.every });
+            let pace = if self.realtime { Pace::Clock } else { Pace::Work };
+            let delivery = delivery(&source, pace);
+            let spec = StreamSpec { name, source, budget: self.budget };
+            streams.push(StreamPlan { spec, delivery, every: self.every });
         }
         Ok(streams)
+    }
+}
+
+/// How a source's frames are delivered: a camera does not wait, whatever the pace asked for.
+pub fn delivery(source: &Source, pace: Pace) -> Delivery {
+    match pace {
+        Pace::Work if !source.is_live() => Delivery::Lossless,
+        Pace::Work | Pace::Clock => Delivery::NewestWins,
     }
 }
 

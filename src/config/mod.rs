@@ -115,4 +115,9 @@ impl Config {
             fs::read(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         Ok(read::from_bytes(path, &bytes)?)
     }
+
+    /// The policy that it names, or the default one.
+    pub fn policy(&self) -> PolicyKind {
+        self.policy.kind.as_ref().map(|kind| kind.value.clone()).unwrap_or_default()
+    }
 }

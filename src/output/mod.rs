@@ -21,8 +21,7 @@ mod tally;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
-use std::thread::{self, JoinHandle};
+use std::io::Write;
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 
@@ -40,19 +39,16 @@ use reuse::Reusable;
 use sink::Sink;
 use tally::Tally;
 
-/// Starts the thread `output`, which writes the records of `settled` frames to `sink` and ends when
-/// all senders of `settled` are gone. `events` hears of a sink that refuses records.
-pub fn start(
+/// The work of the thread `output`: writes the records of `settled` frames to `sink` until all
+/// senders of `settled` are gone. `events` hears of a sink that refuses records.
+pub fn run(
     settled: Receiver<Settled>,
     sink: Box<dyn Write + Send>,
     events: Sender<OutputEvent>,
-    progress: Progress,
-) -> io::Result<JoinHandle<Summary>> {
-    let sink = Sink::new(sink, events);
-    thread::Builder::new().name("output".to_owned()).spawn(move || {
-        let exit = Exit { sink, bar: progress.start() };
-        Output { settled, streams: BTreeMap::new(), exit }.run()
-    })
+    progress: &Progress,
+) -> Summary {
+    let exit = Exit { sink: Sink::new(sink, events), bar: progress.start() };
+    Output { settled, streams: BTreeMap::new(), exit }.run()
 }
 
 /// The output stage.

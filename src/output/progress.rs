@@ -43,6 +43,11 @@ impl Progress {
         self.bars.suspend(write)
     }
 
+    /// Shows a bar of the caller's in this place.
+    pub fn bar(&self, bar: ProgressBar) -> ProgressBar {
+        self.bars.add(bar)
+    }
+
     /// A writer to `inner` (stderr, for a logger) that takes the bar away while it writes.
     pub fn log_writer<W: Write>(&self, inner: W) -> LogWriter<W> {
         LogWriter { progress: self.clone(), inner }

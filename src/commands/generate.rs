@@ -1,0 +1,53 @@
+//! `classifyd completions` and `classifyd man`: made from the command line's own description.
+
+use std::io::{self, Write};
+
+use anyhow::Context as _;
+use clap::{CommandFactory, Parser};
+use clap_complete::Shell;
+
+use super::{Cli, Failure};
+
+/// What `completions` takes.
+#[derive(Debug, Parser)]
+pub struct CompletionsArguments {
+    /// The shell
+    shell: Shell,
+}
+
+/// What `man` takes.
+#[derive(Debug, Parser)]
+pub struct ManArguments {
+    /// A subcommand's page instead of the overview
+    subcommand: Option<String>,
+}
+
+/// Runs `completions`.
+pub fn completions(arguments: &CompletionsArguments) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut Cli::command(), "classifyd", &mut script);
+    print(&script)
+}
+
+/// Runs `man`.
+pub fn man(arguments: &ManArguments) -> Result<(), Failure> {
+    let mut command = Cli::command();
+    command.build();
+    let page = match &arguments.subcommand {
+        None => clap_mangen::Man::new(command),
+        Some(name) => {
+            let subcommand = command.find_subcommand(name);
+            let subcommand = subcommand.ok_or_else(|| {
+                Failure::usage(format!("there is no subcommand {name}; see `classifyd --help`"))
+            })?;
+            clap_mangen::Man::new(subcommand.clone())
+        }
+    };
+    let mut text = Vec::new();
+    page.render(&mut text).context("cannot write the manual page")?;
+    print(&text)
+}
+
+fn print(bytes: &[u8]) -> Result<(), Failure> {
+    Ok(io::stdout().write_all(bytes).context("cannot write to stdout")?)
+}

@@ -1,0 +1,73 @@
+//! `classifyd models`: what is there, and what it costs on this machine.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use clap::Parser;
+
+use super::equipment::{self, Choice, Execution};
+use super::{Context, Failure};
+use crate::inference::Roster;
+use crate::models::{self, Manifest};
+use crate::output::table::Table;
+
+/// What `models` takes.
+#[derive(Debug, Parser)]
+pub struct Arguments {
+    /// Only list them; load and measure none
+    #[arg(long)]
+    list: bool,
+    /// Threads of one inference
+    #[arg(long, value_name = "N", default_value = "1")]
+    threads: NonZeroUsize,
+}
+
+/// Runs `models`.
+pub fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
+    let directory = context.places.models()?;
+    let all = models::load_directory(&directory)?;
+    let roster = if arguments.list {
+        None
+    } else {
+        let execution = Execution { threads: arguments.threads, ..Execution::default() };
+        let present = equipment::manifests(&directory, Choice::Present)?;
+        Some(equipment::load(present, execution, context)?)
+    };
+    let mut table = Table::new([
+        "model", "input", "MB", "provider", "median ms", "p95 ms", "top-1 %", "licence",
+    ]);
+    for manifest in &all {
+        table.row(row(manifest, roster.as_ref()));
+    }
+    print!("{table}");
+    println!("median and p95: preprocessing to labels, here; top-1: as published");
+    Ok(())
+}
+
+fn row(manifest: &Manifest, roster: Option<&Roster>) -> [String; 8] {
+    let none = || "-".to_owned();
+    let input = format!("{}x{}", manifest.input.width, manifest.input.height);
+    let size = manifest.file.metadata().map(|file| format!("{:.1}", file.len() as f64 / 1e6));
+    let loaded = roster.and_then(|roster| {
+        let mut classifiers = roster.classifiers.iter();
+        classifiers.find(|classifier| classifier.manifest().id == manifest.id)
+    });
+    let provider = match (loaded, manifest.is_present()) {
+        (Some(classifier), _) => classifier.session().provider().to_string(),
+        (None, true) => none(),
+        (None, false) => "not installed".to_owned(),
+    };
+    let latency = roster.and_then(|roster| roster.latencies.get(&manifest.id));
+    let milliseconds = |time: Duration| format!("{:.1}", time.as_secs_f64() * 1e3);
+    let published = manifest.published.as_ref();
+    [
+        manifest.id.to_string(),
+        input,
+        size.unwrap_or_else(|_| none()),
+        provider,
+        latency.map_or_else(none, |latency| milliseconds(latency.median())),
+        latency.map_or_else(none, |latency| milliseconds(latency.expected())),
+        published.map_or_else(none, |published| format!("{:.1}", published.top1)),
+        manifest.source.licence.clone(),
+    ]
+}
