@@ -98,9 +98,7 @@ class _Converter:
     # The parts of the file.
 
     def operator_code(self, operator) -> int:
-        code = self.model.OperatorCodes(operator.OpcodeIndex())
-        # Codes that fit into a byte stay in the older field.
-        return max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+        return self.model.OperatorCodes(operator.OpcodeIndex()).BuiltinCode()
 
     def shape(self, tensor: int) -> list[int]:
         return [int(n) for n in self.source.Tensors(tensor).ShapeAsNumpy()]
