@@ -33,6 +33,8 @@ main() {
         --all) all=(--all) ;;
         *) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "scripts/setup.sh"; exit 64 ;;
     esac
+    [[ -z ${PYTHON:-} ]] || command -v "$PYTHON" >/dev/null ||
+        fail "PYTHON names $PYTHON, and there is no such program."
     mkdir -p "$state"
     step "System packages"
     install_system_packages

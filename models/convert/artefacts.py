@@ -77,7 +77,7 @@ def download(artefact: Artefact, directory: Path) -> None:
         if artefact.registry == "pypi":
             _run(_pip_download(artefact, partial), partial, artefact)
         elif artefact.registry == "npm":
-            _run([*_npm(), "pack", "--silent", _npm_name(artefact)], partial, artefact)
+            _run([*_npm(), "pack", "--loglevel=error", _npm_name(artefact)], partial, artefact)
         else:
             raise DownloadError(f"registry {artefact.registry!r} of {artefact} is not known")
         received = Path(partial) / artefact.file

@@ -270,8 +270,8 @@ class _Converter:
 
     def matmul(self, op: _Operator) -> None:
         op.require(trans_x=False, trans_y=False)
-        kernel = self.graph.constant(self.weights.take(op.input("Y")))
-        self.values[op.output("Out")] = self.graph.node("MatMul", [self.value(op.input("X")), kernel])
+        inputs = [self.value(op.input("X")), self.graph.constant(self.weights.take(op.input("Y")))]
+        self.values[op.output("Out")] = self.graph.node("MatMul", inputs)
 
     def softmax(self, op: _Operator) -> None:
         op.require(axis=-1)
