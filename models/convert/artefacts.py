@@ -138,7 +138,7 @@ def _run(command: list[str], directory: str | None, what: object) -> None:
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
     )
     if done.returncode != 0:
-        said = "\n".join("    " + line for line in done.stdout.strip().splitlines()[-6:])
+        said = "\n".join("    " + line for line in done.stdout.strip().splitlines()[-12:])
         raise DownloadError(
             f"{what} could not be downloaded:\n{said}\n"
             "Check the network connection and run the same command again: what is already "
