@@ -60,6 +60,7 @@ check: setup ## Formatting, lints, documentation, licences of dependencies
 	    echo "==> Building cargo-deny $(CARGO_DENY_VERSION) into .setup/bin (once, some minutes)"; \
 	    $(CARGO) install --locked --quiet --root .setup cargo-deny@$(CARGO_DENY_VERSION); \
 	fi; \
+	$(CARGO) fetch --locked; \
 	cargo-deny --offline --all-features check licenses bans sources
 
 .PHONY: bench
