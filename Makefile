@@ -1,0 +1,80 @@
+# The commands of this project; `make` lists them.
+#
+# Needed beforehand: git, make, and Rust (https://rustup.rs). `make setup` gets the rest; every
+# command that needs it runs it, and it costs a second when nothing is to do.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+CARGO_DENY_VERSION := 0.20.2
+
+# What `make demo` plays and how; for example `make demo VIDEO=holiday.mp4`.
+VIDEO ?= samples/bikes.mp4
+DEMO_FLAGS ?= --realtime --top-k 3
+
+# A setting of the environment wins: a GPU build of ONNX Runtime, say.
+export ORT_DYLIB_PATH ?= $(CURDIR)/lib/libonnxruntime.so
+
+.PHONY: help
+help: ## List these commands
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+.PHONY: setup
+setup: ## Install system packages, ONNX Runtime, models, labels, sample videos
+	@scripts/setup.sh
+
+.PHONY: models-all
+models-all: ## The same, with EfficientNet-Lite 1 and ResNet v1 50
+	@scripts/setup.sh --all
+
+.PHONY: build
+build: setup ## Build the release binary
+	$(CARGO) build --release --locked
+
+.PHONY: demo
+demo: build ## Classify a sample video
+	./target/release/classifyd replay $(DEMO_FLAGS) $(VIDEO)
+
+.PHONY: test
+test: setup ## Run all tests of the daemon
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+	    $(CARGO) nextest run --locked && $(CARGO) test --doc --locked; \
+	else \
+	    $(CARGO) test --locked; \
+	fi
+
+.PHONY: test-convert
+test-convert: setup ## Run the tests of the model converter
+	PYTHONPATH=models .setup/venv/bin/python -m unittest discover \
+	    --start-directory models/convert/tests --top-level-directory models
+
+.PHONY: check
+check: setup ## Formatting, lints, documentation, licences of dependencies
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
+	@PATH="$(CURDIR)/.setup/bin:$$PATH"; \
+	if ! command -v cargo-deny >/dev/null; then \
+	    echo "==> Building cargo-deny $(CARGO_DENY_VERSION) into .setup/bin (once, some minutes)"; \
+	    $(CARGO) install --locked --quiet --root .setup cargo-deny@$(CARGO_DENY_VERSION); \
+	fi; \
+	$(CARGO) fetch --locked; \
+	cargo-deny --offline --all-features check licenses bans sources
+
+.PHONY: bench
+bench: setup ## Run the micro-benchmarks
+	$(CARGO) bench --locked
+
+.PHONY: bench-replay
+bench-replay: build ## Compare a replay with ONNX Runtime alone
+	scripts/bench-replay.sh
+
+.PHONY: clean
+clean: ## Remove what was built
+	$(CARGO) clean
+
+.PHONY: distclean
+distclean: clean ## Remove what was fetched too
+	rm -rf .setup lib samples models/*.onnx models/imagenet_labels.txt

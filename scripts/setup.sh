@@ -1,0 +1,126 @@
+#!/usr/bin/env bash
+# Fetches all that classifyd needs beside Rust: system packages (GStreamer), the ONNX Runtime
+# library, models, label names and sample videos.
+#
+#   scripts/setup.sh [--all]      --all: EfficientNet-Lite 1 and ResNet v1 50 too
+#
+# What is there is left alone, so a second run changes nothing. Root (sudo) is needed only if
+# system packages are missing. PYTHON names another Python than `python3` (3.10 to 3.13).
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+readonly state=.setup
+readonly venv=$state/venv
+readonly requirements=models/convert/requirements.txt
+readonly python=${PYTHON:-python3}
+
+readonly gstreamer_packages=(
+    libgstreamer1.0-dev
+    libgstreamer-plugins-base1.0-dev
+    gstreamer1.0-plugins-base
+    gstreamer1.0-plugins-good
+    gstreamer1.0-plugins-bad
+    gstreamer1.0-plugins-ugly
+    gstreamer1.0-libav
+    gstreamer1.0-tools
+)
+
+main() {
+    local all=()
+    case "$*" in
+        "") ;;
+        --all) all=(--all) ;;
+        *) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "scripts/setup.sh"; exit 64 ;;
+    esac
+    [[ -z ${PYTHON:-} ]] || command -v "$PYTHON" >/dev/null ||
+        fail "PYTHON names $PYTHON, and there is no such program."
+    mkdir -p "$state"
+    step "System packages"
+    install_system_packages
+    step "Python tools of the converter"
+    install_python_tools
+    step "ONNX Runtime, models, labels, samples"
+    PYTHONPATH=models "$venv/bin/python" -m convert "${all[@]}"
+}
+
+step() {
+    printf '==> %s\n' "$1"
+}
+
+note() {
+    printf '    %s\n' "$1"
+}
+
+fail() {
+    printf '\nset-up failed: %s\n' "$1" >&2
+    exit 1
+}
+
+# Names the packages that are missing, one per line.
+missing_packages() {
+    local package status
+    for package in "${gstreamer_packages[@]}"; do
+        status=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)
+        [[ $status == installed ]] || echo "$package"
+    done
+    command -v pkg-config >/dev/null || echo pkg-config
+    command -v cc >/dev/null || echo gcc libc6-dev
+    "$python" -c 'import ensurepip, venv' 2>/dev/null || echo python3 python3-venv
+}
+
+install_system_packages() {
+    if ! command -v dpkg-query >/dev/null; then
+        note "not a Debian system: GStreamer with its plugins and headers, pkg-config, a C compiler"
+        note "and Python 3.10 to 3.13 with venv are taken to be installed"
+        return
+    fi
+    local missing
+    mapfile -t missing < <(missing_packages | tr ' ' '\n')
+    if ((${#missing[@]} == 0)); then
+        note "present"
+        return
+    fi
+    local as_root=()
+    if ((EUID != 0)); then
+        command -v sudo >/dev/null || fail "packages are missing and there is no sudo. As root, run:
+    apt-get install ${missing[*]}"
+        as_root=(sudo)
+        note "sudo may ask for your password"
+    fi
+    note "installing ${missing[*]} (up to 320 MB) ..."
+    local log=$state/apt.log
+    if ! { "${as_root[@]}" apt-get update &&
+        "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+            apt-get install --yes --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+        tail -n 12 "$log" >&2
+        fail "apt-get could not install the packages (the whole log: $log). Check the network
+connection and the apt sources, or install them by hand, and run this again:
+    apt-get install ${missing[*]}"
+    fi
+    note "installed"
+}
+
+# A virtual environment that holds exactly what requirements.txt pins.
+install_python_tools() {
+    local stamp
+    stamp="$venv/installed-$(sha256sum "$requirements" | cut -c1-16)"
+    if [[ -e $stamp ]] && "$venv/bin/python" -c '' 2>/dev/null; then
+        note "present"
+        return
+    fi
+    "$python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' ||
+        fail "$("$python" --version) cannot run the converter, which needs Python 3.10 to 3.13.
+Name such an interpreter: PYTHON=/usr/bin/python3.12 $0"
+    note "installing numpy, onnx, tflite, protobuf into $venv (45 MB) ..."
+    rm -rf "$venv"
+    "$python" -m venv "$venv" ||
+        fail "no virtual environment could be made; on Debian: apt-get install python3-venv"
+    "$venv/bin/python" -m pip install --quiet --no-input --disable-pip-version-check \
+        --require-hashes --only-binary=:all: --requirement "$requirements" ||
+        fail "pip could not install $requirements. Check the network connection and run this again."
+    touch "$stamp"
+    note "installed"
+}
+
+main "$@"
