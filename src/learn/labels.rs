@@ -2,8 +2,7 @@
 //! index of the true class, in the order of the models' label file.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::Read;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use csv::{ReaderBuilder, StringRecord, Trim};
@@ -23,16 +22,16 @@ pub struct LabelledImage {
 /// Why labels cannot be used.
 #[derive(Debug, Error)]
 pub enum LabelsError {
-    /// The file cannot be opened.
+    /// The file cannot be read, or is no text.
     #[error("cannot read the labels {}", path.display())]
-    Open {
+    Read {
         /// The file.
         path: PathBuf,
         /// The system's word.
         source: std::io::Error,
     },
-    /// It is no CSV of two columns, or reading it failed.
-    #[error("the labels {} are not CSV with the columns filename,class", path.display())]
+    /// It is no CSV.
+    #[error("the labels {} are not CSV", path.display())]
     Csv {
         /// The file.
         path: PathBuf,
@@ -56,7 +55,7 @@ pub enum LabelsError {
         /// The file.
         path: PathBuf,
         /// The line, from 1.
-        line: u64,
+        line: usize,
         /// What is wrong with it.
         fault: LabelFault,
     },
@@ -71,6 +70,9 @@ pub enum LabelsError {
 /// What is wrong with a line of labels.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum LabelFault {
+    /// Too few or too many fields.
+    #[error("it has {0} fields, not the two filename,class")]
+    Fields(usize),
     /// No file name.
     #[error("the filename is empty")]
     NoFile,
@@ -91,19 +93,20 @@ pub enum LabelFault {
         /// The picture.
         file: String,
         /// The line that named it first.
-        first: u64,
+        first: usize,
     },
 }
 
 /// Reads a labels file whose classes are numbered from 0 to below `classes`.
 pub fn read(path: &Path, classes: usize) -> Result<Vec<LabelledImage>, LabelsError> {
-    let unopened = |source| LabelsError::Open { path: path.to_owned(), source };
-    parse(File::open(path).map_err(unopened)?, path, classes)
+    let unread = |source| LabelsError::Read { path: path.to_owned(), source };
+    parse(&fs::read_to_string(path).map_err(unread)?, path, classes)
 }
 
-fn parse(input: impl Read, path: &Path, classes: usize) -> Result<Vec<LabelledImage>, LabelsError> {
+fn parse(text: &str, path: &Path, classes: usize) -> Result<Vec<LabelledImage>, LabelsError> {
     let unparsed = |source| LabelsError::Csv { path: path.to_owned(), source: Box::new(source) };
-    let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(input);
+    let mut reader =
+        ReaderBuilder::new().trim(Trim::All).flexible(true).from_reader(text.as_bytes());
     let header = reader.headers().map_err(unparsed)?;
     if header != HEADER.as_slice() {
         let found = header.iter().collect::<Vec<_>>().join(",");
@@ -113,10 +116,14 @@ fn parse(input: impl Read, path: &Path, classes: usize) -> Result<Vec<LabelledIm
     let mut seen = HashMap::new();
     for record in reader.records() {
         let record = record.map_err(unparsed)?;
-        let line = record.position().map_or(0, csv::Position::line);
-        let located = |fault| LabelsError::Line { path: path.to_owned(), line, fault };
+        let start = start(text, &record);
+        let located = |fault| {
+            let line = line_at(text, start);
+            LabelsError::Line { path: path.to_owned(), line, fault }
+        };
         let image = label(&record, classes).map_err(located)?;
-        if let Some(first) = seen.insert(image.file.clone(), line) {
+        if let Some(first) = seen.insert(image.file.clone(), start) {
+            let first = line_at(text, first);
             return Err(located(LabelFault::Duplicate { file: image.file, first }));
         }
         images.push(image);
@@ -127,9 +134,21 @@ fn parse(input: impl Read, path: &Path, classes: usize) -> Result<Vec<LabelledIm
     Ok(images)
 }
 
-/// The reader has made sure that there are as many fields as in the header.
+/// The byte at which a record begins: the reader counts line ends before it as part of it, and for
+/// that reason its line numbers are not used.
+fn start(text: &str, record: &StringRecord) -> usize {
+    let position = record.position().map_or(0, csv::Position::byte) as usize;
+    let line_ends = text.bytes().skip(position).take_while(|byte| b"\r\n".contains(byte));
+    position + line_ends.count()
+}
+
+fn line_at(text: &str, byte: usize) -> usize {
+    1 + text.bytes().take(byte).filter(|byte| *byte == b'\n').count()
+}
+
 fn label(record: &StringRecord, classes: usize) -> Result<LabelledImage, LabelFault> {
-    let (file, class) = (&record[0], &record[1]);
+    let fields: Vec<&str> = record.iter().collect();
+    let &[file, class] = &fields[..] else { return Err(LabelFault::Fields(fields.len())) };
     if file.is_empty() {
         return Err(LabelFault::NoFile);
     }
@@ -145,10 +164,10 @@ mod tests {
     use super::*;
 
     fn parsed(text: &str) -> Result<Vec<LabelledImage>, LabelsError> {
-        parse(text.as_bytes(), Path::new("labels.csv"), 1000)
+        parse(text, Path::new("labels.csv"), 1000)
     }
 
-    fn line_fault(text: &str) -> (u64, LabelFault) {
+    fn line_fault(text: &str) -> (usize, LabelFault) {
         match parsed(text).unwrap_err() {
             LabelsError::Line { line, fault, .. } => (line, fault),
             other => panic!("{other}"),
@@ -173,6 +192,14 @@ mod tests {
         let twice = LabelFault::Duplicate { file: "a.jpg".to_owned(), first: 2 };
         assert_eq!(line_fault("filename,class\na.jpg,1\n\na.jpg,2\n"), (4, twice));
         assert_eq!(line_fault("filename,class\n,1\n"), (2, LabelFault::NoFile));
+        assert_eq!(line_fault("filename,class\na,1\nb,1,2\n"), (3, LabelFault::Fields(3)));
+    }
+
+    #[test]
+    fn lines_are_counted_by_line_feeds_however_they_end() {
+        let faults = ["\n", "\r\n", "\n\n", "\r\n\r\n"]
+            .map(|end| line_fault(&["filename,class", "\"a\nb\",1", "c,1", "d,dog"].join(end)).0);
+        assert_eq!(faults, [5, 5, 8, 8]);
     }
 
     #[test]
@@ -181,9 +208,9 @@ mod tests {
         assert!(matches!(parsed("a.jpg,1\n"), Err(LabelsError::Header { .. })));
         assert!(matches!(parsed(""), Err(LabelsError::Header { .. })));
         assert!(matches!(parsed("filename,class\n"), Err(LabelsError::Empty { .. })));
-        assert!(matches!(parsed("filename,class\na,1,2\n"), Err(LabelsError::Csv { .. })));
-        let binary = parse(&b"filename,class\n\xff,1\n"[..], Path::new("labels.csv"), 1000);
-        assert!(matches!(binary, Err(LabelsError::Csv { .. })));
+        let binary = tempfile::NamedTempFile::new().unwrap();
+        fs::write(binary.path(), b"filename,class\n\xff,1\n").unwrap();
+        assert!(matches!(read(binary.path(), 10), Err(LabelsError::Read { .. })));
         let absent = read(Path::new("/nonexistent/labels.csv"), 10).unwrap_err();
         assert!(absent.to_string().contains("/nonexistent/labels.csv"));
     }

@@ -115,13 +115,21 @@ impl ModelResult {
 /// Why a profile cannot be read or written.
 #[derive(Debug, Error)]
 pub enum ProfileError {
-    /// The file cannot be opened or created.
-    #[error("cannot open the profile {}", path.display())]
+    /// The file cannot be opened.
+    #[error("cannot read the profile {}", path.display())]
     Open {
         /// The file.
         path: PathBuf,
         /// The system's word.
         source: std::io::Error,
+    },
+    /// The file is no profile.
+    #[error("cannot use the profile {}", path.display())]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<ProfileError>,
     },
     /// Reading or writing stopped.
     #[error("cannot read or write line {line} of the profile")]
@@ -154,8 +162,13 @@ pub enum LineFault {
     #[error("it is longer than {0} bytes; this is no profile")]
     TooLong(usize),
     /// It is no JSON, or not of the documented form.
-    #[error("it is not as documented")]
-    Json(#[from] serde_json::Error),
+    #[error("it is not as documented: {reason} (column {column})")]
+    Json {
+        /// What is wrong.
+        reason: String,
+        /// Where, from 1.
+        column: usize,
+    },
     /// It starts another kind of file.
     #[error("its format is `{0}`; this is no profile")]
     Foreign(String),
@@ -211,6 +224,17 @@ pub enum LineFault {
         /// The line that has it first.
         first: usize,
     },
+}
+
+impl From<serde_json::Error> for LineFault {
+    /// Drops the line that the JSON reader states: it is always the first of what it was given.
+    fn from(error: serde_json::Error) -> Self {
+        let column = error.column();
+        let place = format!(" at line {} column {column}", error.line());
+        let text = error.to_string();
+        let reason = text.strip_suffix(&place).unwrap_or(&text).to_owned();
+        Self::Json { reason, column }
+    }
 }
 
 /// Writes a profile, line by line.

@@ -124,7 +124,7 @@ pub fn train(
     let samples = Samples::gather(profiles, options.criterion)?;
     let candidates = samples.candidates(options.models.as_deref())?;
     let everything: Vec<usize> = (0..samples.pictures.len()).collect();
-    let plan = Plan { options, candidates, trained_on: description(profiles, &samples) };
+    let plan = Plan { options, candidates, machines: machines(profiles) };
     let (premodel, deployment) = fit(&samples, &everything, &plan)?;
     let evaluation = evaluation::cross_validate(&samples, &plan);
     let report = Report::new(&samples, &plan, &premodel, deployment, evaluation);
@@ -136,7 +136,7 @@ struct Plan<'a> {
     options: &'a TrainOptions,
     /// The models that may get a stage.
     candidates: Vec<usize>,
-    trained_on: String,
+    machines: Vec<String>,
 }
 
 /// Trains on the pictures of these numbers.
@@ -172,15 +172,16 @@ fn fit(
         k,
         criterion: plan.options.criterion,
         label_source: LabelSource::Labels,
-        trained_on: plan.trained_on.clone(),
+        trained_on: plan.trained_on(pictures.len()),
         scaling: Scaling::of(features).ok_or(TrainError::NoImage)?,
         examples: pictures.iter().map(example).collect(),
     })?;
     Ok((premodel, deployment))
 }
 
-fn description(profiles: &[Profile], samples: &Samples) -> String {
-    let mut machines: Vec<String> = Vec::new();
+/// The machines that measured, each once, fit to be shown.
+fn machines(profiles: &[Profile]) -> Vec<String> {
+    let mut machines = Vec::new();
     for profile in profiles {
         let plain = profile.header.machine.chars().filter(|letter| !letter.is_control());
         let machine: String = plain.take(MACHINE_LENGTH).collect();
@@ -188,6 +189,12 @@ fn description(profiles: &[Profile], samples: &Samples) -> String {
             machines.push(machine);
         }
     }
-    let text = format!("{} pictures; measured on {}", samples.pictures.len(), machines.join("; "));
-    text.chars().take(2 * MACHINE_LENGTH).collect()
+    machines
+}
+
+impl Plan<'_> {
+    fn trained_on(&self, pictures: usize) -> String {
+        let text = format!("{pictures} pictures; measured on {}", self.machines.join("; "));
+        text.chars().take(2 * MACHINE_LENGTH).collect()
+    }
 }

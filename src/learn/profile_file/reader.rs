@@ -14,7 +14,11 @@ impl Profile {
     /// Reads a profile file.
     pub fn load(path: &Path) -> Result<Self, ProfileError> {
         let unopened = |source| ProfileError::Open { path: path.to_owned(), source };
-        Self::read(BufReader::new(File::open(path).map_err(unopened)?))
+        let input = BufReader::new(File::open(path).map_err(unopened)?);
+        Self::read(input).map_err(|error| ProfileError::Unusable {
+            path: path.to_owned(),
+            source: Box::new(error),
+        })
     }
 
     /// Reads the content of a profile file.

@@ -99,14 +99,26 @@ fn an_interrupted_profile_names_the_line_that_was_cut() {
 #[test]
 fn other_files_are_refused() {
     assert!(matches!(Profile::read(&b""[..]), Err(ProfileError::Empty)));
-    assert!(matches!(line_fault(b"filename,class\n"), (1, LineFault::Json(_))));
-    assert!(matches!(line_fault(b"\xff\xfe\n"), (1, LineFault::Json(_))));
+    assert!(matches!(line_fault(b"filename,class\n"), (1, LineFault::Json { .. })));
+    assert!(matches!(line_fault(b"\xff\xfe\n"), (1, LineFault::Json { .. })));
     let endless = vec![b' '; 3 << 20];
     assert!(matches!(line_fault(&endless), (1, LineFault::TooLong(_))));
     let foreign = edited(0, |header| header["format"] = json!("recipe"));
     assert!(matches!(foreign, LineFault::Foreign(found) if found == "recipe"));
     let newer = edited(0, |header| *header = json!({"format": "classifyd-profile", "version": 2}));
     assert!(matches!(newer, LineFault::Version { found: 2 }));
+}
+
+#[test]
+fn a_file_error_names_the_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.jsonl");
+    assert!(matches!(Profile::load(&path), Err(ProfileError::Open { .. })));
+    std::fs::write(&path, b"{}\n").unwrap();
+    let error = Profile::load(&path).unwrap_err();
+    assert!(error.to_string().ends_with("a.jsonl"), "{error}");
+    std::fs::write(&path, written(&[image("a.jpg")])).unwrap();
+    assert!(Profile::load(&path).is_ok());
 }
 
 #[test]
@@ -120,7 +132,7 @@ fn the_first_line_is_read_strictly() {
     let twice = edited(0, |header| header["models"][0]["name"] = json!("slow"));
     assert!(matches!(twice, LineFault::Models));
     let unknown = edited(0, |header| header["mood"] = json!(1));
-    assert!(matches!(unknown, LineFault::Json(_)));
+    assert!(matches!(unknown, LineFault::Json { .. }));
 }
 
 #[test]
@@ -138,9 +150,11 @@ fn pictures_are_read_strictly() {
     let huge = edited(1, |image| image["models"]["slow"]["ms"] = json!(1e300));
     assert!(matches!(huge, LineFault::Number { .. }));
     let infinite = edited(1, |image| image["features"][0] = json!(1e39));
-    assert!(matches!(infinite, LineFault::Number { .. }));
+    assert!(matches!(&infinite, LineFault::Json { .. }), "{infinite:?}");
+    let shown = infinite.to_string();
+    assert!(shown.ends_with("number out of range (column 28)"), "{shown}");
     let null = edited(1, |image| image["features"][0] = Value::Null);
-    assert!(matches!(null, LineFault::Json(_)));
+    assert!(matches!(null, LineFault::Json { .. }));
 }
 
 #[test]

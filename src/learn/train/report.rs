@@ -50,7 +50,7 @@ impl Report {
             singles: samples.models.iter().zip(scores).map(single).collect(),
             deployment,
             fallback: premodel.fallback().clone(),
-            notes: notes(premodel, evaluation.as_ref()),
+            notes: notes(plan, premodel, evaluation.as_ref()),
             evaluation,
         }
     }
@@ -116,13 +116,22 @@ fn standard_error(percent: f64, pictures: usize) -> f64 {
     (percent * (100.0 - percent) / pictures as f64).sqrt()
 }
 
-fn notes(premodel: &Premodel, evaluation: Option<&Evaluation>) -> Vec<String> {
+fn notes(plan: &Plan, premodel: &Premodel, evaluation: Option<&Evaluation>) -> Vec<String> {
     let constant = premodel.recipe().scaling.constant().map(|feature| {
         format!("the feature {feature} is the same on every picture and decides nothing")
     });
     let mut notes: Vec<String> = constant.collect();
+    if plan.machines.len() > 1 {
+        notes.push(format!(
+            "the latencies were measured on different machines and averaged all the same: {}",
+            plan.machines.join("; ")
+        ));
+    }
     match evaluation {
-        None => notes.push("too few pictures for cross-validation".to_owned()),
+        None => notes.push(
+            "no cross-validation: the pictures, or those that some model is right on, are too few"
+                .to_owned(),
+        ),
         Some(evaluation) if evaluation.premodel.accuracy <= evaluation.random_mix => notes.push(
             "the premodel is no better than drawing lots between two models in the same time"
                 .to_owned(),

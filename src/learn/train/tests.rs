@@ -159,6 +159,16 @@ fn options_that_make_no_sense_are_refused() {
 }
 
 #[test]
+fn different_machines_are_noted() {
+    let mut other = two_clusters("y");
+    other.header.machine = "another\u{1b}[31m test".to_owned();
+    let (premodel, report) = train(&[two_clusters("x"), other], &TrainOptions::default()).unwrap();
+    assert!(report.to_string().contains("different machines"), "{report}");
+    let expected = "200 pictures; measured on a test; another[31m test";
+    assert_eq!(premodel.recipe().trained_on, expected);
+}
+
+#[test]
 fn few_pictures_and_constant_features_are_noted() {
     let images = (0..5).map(|n| image(n.to_string(), 7.0, [RIGHT, RIGHT, RIGHT])).collect();
     let (_, report) = train(&[profile(images)], &TrainOptions::default()).unwrap();
