@@ -1,11 +1,11 @@
 //! Makes a premodel of profiles.
 //!
-//! 1. [Samples](samples): which models were right on each picture, by the criterion, and how long
+//! 1. Samples: which models were right on each picture, by the criterion, and how long
 //!    they took.
-//! 2. [Deployment](deployment): the paper's Algorithm 1 chooses the models that get a stage.
+//! 2. Deployment: the paper's Algorithm 1 chooses the models that get a stage.
 //! 3. The examples of the premodel are all pictures; the fallback is the most accurate of the
 //!    deployed models (of equals the fastest). The soft vote covers every profiled model.
-//! 4. [Evaluation](evaluation): cross-validation says what the premodel is worth on pictures that
+//! 4. Evaluation: cross-validation says what the premodel is worth on pictures that
 //!    it has not seen, beside what is to be had without it.
 //!
 //! **Invariant:** the same profiles and options give the same premodel, to the byte, and the same

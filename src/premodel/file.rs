@@ -6,13 +6,13 @@
 //! the header (8 bytes, little-endian), the header (JSON, at most 1 MiB), then the tensors, without
 //! gaps. Any safetensors reader opens it. N examples, M models, 7 features:
 //!
-//! | tensor     | type | shape  | content                                                        |
-//! |------------|------|--------|----------------------------------------------------------------|
-//! | `features` | F32  | [N, 7] | the features of the training pictures, as measured, not scaled |
-//! | `minimum`  | F32  | [7]    | the smallest value of each feature in training                 |
-//! | `maximum`  | F32  | [7]    | the largest                                                    |
-//! | `right`    | U8   | [N, M] | 1 where the model was right on the picture, else 0             |
-//! | `sha256`   | U8   | [32]   | the SHA-256 digest of all bytes before it                      |
+//! | tensor     | type | shape    | content                                                        |
+//! |------------|------|----------|----------------------------------------------------------------|
+//! | `features` | F32  | `[N, 7]` | the features of the training pictures, as measured, not scaled |
+//! | `minimum`  | F32  | `[7]`    | the smallest value of each feature in training                 |
+//! | `maximum`  | F32  | `[7]`    | the largest                                                    |
+//! | `right`    | U8   | `[N, M]` | 1 where the model was right on the picture, else 0             |
+//! | `sha256`   | U8   | `[32]`   | the SHA-256 digest of all bytes before it                      |
 //!
 //! `sha256` is the last tensor, so the digest is the last 32 bytes of the file and covers header and
 //! content. It tells damage, not forgery: everything is checked again after it.
