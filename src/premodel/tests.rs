@@ -111,15 +111,16 @@ fn the_preferred_model_leads_and_the_others_follow_by_share() {
 #[test]
 fn the_preferred_model_leads_even_with_a_lower_share() {
     let mut recipe = two_clusters();
-    // The five darkest: `slow` is right on all, the faster `quick` on three.
-    for (number, right) in [(0, &[0, 2][..]), (3, &[0, 2]), (6, &[0, 2]), (9, &[2]), (12, &[2])] {
-        recipe.examples[number].right = right.iter().copied().collect();
+    // The five darkest: `slow` is right on all, `wide` on four, the fastest on three.
+    let right: [&[usize]; 5] = [&[0, 1, 2], &[0, 1, 2], &[0, 1, 2], &[1, 2], &[2]];
+    for (number, right) in right.iter().enumerate() {
+        recipe.examples[3 * number].right = right.iter().copied().collect();
     }
     let models = recipe.models.clone();
     let pairs: Vec<_> = models.iter().map(|model| (&model.id, &model.sha256)).collect();
     let narrowed = Premodel::new(recipe).unwrap().restrict_to(&pairs).unwrap().premodel;
     let selection = narrowed.select(&all(0.0));
-    let expected = [(id("quick"), 0.6), (id("slow"), 1.0), (id("wide"), 0.0)];
+    let expected = [(id("quick"), 0.6), (id("slow"), 1.0), (id("wide"), 0.8)];
     assert_eq!(selection.ranking, expected);
 }
 

@@ -95,6 +95,19 @@ fn only_the_models_asked_for_get_a_stage() {
 }
 
 #[test]
+fn the_oracle_runs_the_fastest_deployed_model_where_none_is_right() {
+    let mut profile = two_clusters("");
+    let hopeless = |n: usize| image(format!("h{n}"), 50.0 + n as f32 / 100.0, [WRONG; 3]);
+    profile.images.extend((0..100).map(hopeless));
+    let models = Some(vec![id("slow"), id("wide")]);
+    let (_, report) = train(&[profile], &TrainOptions { models, ..Default::default() }).unwrap();
+    let evaluation = report.evaluation.unwrap();
+    assert_eq!((evaluation.oracle.accuracy, evaluation.decided), (50.0, 50.0));
+    // 160 times 20 ms and 40 times 50 ms.
+    assert!((evaluation.oracle.latency.as_secs_f64() - 0.026).abs() < 1e-9);
+}
+
+#[test]
 fn the_same_profiles_give_the_same_bytes() {
     let profiles = [two_clusters("x"), two_clusters_brighter()];
     let (first, first_report) = train(&profiles, &TrainOptions::default()).unwrap();
