@@ -1,0 +1,110 @@
+//! What training learns from: profiles, joined and judged by the criterion.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use super::TrainError;
+use crate::features::Features;
+use crate::learn::profile_file::{Header, ImageRecord, Profile, ProfiledModel};
+use crate::models::ModelId;
+use crate::premodel::{Criterion, MAX_MODELS, RecipeFault, RightSet};
+
+/// The pictures of all profiles; models are given by their position in `models`.
+pub(super) struct Samples {
+    pub(super) models: Vec<ProfiledModel>,
+    pub(super) pictures: Vec<Picture>,
+}
+
+/// A picture that every model was shown.
+pub(super) struct Picture {
+    pub(super) features: Features,
+    pub(super) right: RightSet,
+    /// Of each model.
+    pub(super) latencies: Vec<Duration>,
+}
+
+impl Samples {
+    /// Joins profiles of the same models.
+    pub(super) fn gather(profiles: &[Profile], criterion: Criterion) -> Result<Self, TrainError> {
+        let first = profiles.first().ok_or(TrainError::NoImage)?;
+        let models = first.header.models.clone();
+        if models.len() > MAX_MODELS {
+            return Err(RecipeFault::Models(models.len()).into());
+        }
+        let mut pictures = Vec::new();
+        for (number, profile) in profiles.iter().enumerate() {
+            let differs = |model| TrainError::DifferentModels { profile: number + 1, model };
+            let columns = columns(&models, &profile.header).map_err(differs)?;
+            pictures.extend(profile.images.iter().map(|image| judge(image, &columns, criterion)));
+        }
+        if pictures.is_empty() {
+            return Err(TrainError::NoImage);
+        }
+        check_twins(profiles)?;
+        Ok(Self { models, pictures })
+    }
+
+    /// The positions of the models asked for, in ascending order; of all models if none was.
+    pub(super) fn candidates(&self, asked: Option<&[ModelId]>) -> Result<Vec<usize>, TrainError> {
+        let Some(asked) = asked else { return Ok((0..self.models.len()).collect()) };
+        if asked.is_empty() {
+            return Err(TrainError::NoModelAllowed);
+        }
+        let position = |asked: &ModelId| self.position(asked);
+        let mut positions = asked.iter().map(position).collect::<Result<Vec<_>, _>>()?;
+        positions.sort_unstable();
+        positions.dedup();
+        Ok(positions)
+    }
+
+    fn position(&self, asked: &ModelId) -> Result<usize, TrainError> {
+        let found = self.models.iter().position(|model| model.id == *asked);
+        found.ok_or_else(|| TrainError::UnknownModel {
+            asked: asked.clone(),
+            profiled: self.models.iter().map(|model| model.id.clone()).collect(),
+        })
+    }
+
+    /// The mean latency of each model over some pictures, at least one.
+    pub(super) fn mean_latencies(&self, pictures: &[&Picture]) -> Vec<Duration> {
+        let mean = |model: usize| {
+            let total: Duration = pictures.iter().map(|picture| picture.latencies[model]).sum();
+            Duration::from_secs_f64(total.as_secs_f64() / pictures.len() as f64)
+        };
+        (0..self.models.len()).map(mean).collect()
+    }
+}
+
+/// For each of `models`, its position in a profile of the same models; or a model that differs.
+fn columns(models: &[ProfiledModel], header: &Header) -> Result<Vec<usize>, ModelId> {
+    if let Some(other) = header.models.iter().find(|model| !models.contains(model)) {
+        return Err(other.id.clone());
+    }
+    let column = |model: &ProfiledModel| {
+        let found = header.models.iter().position(|other| other == model);
+        found.ok_or_else(|| model.id.clone())
+    };
+    models.iter().map(column).collect()
+}
+
+fn judge(image: &ImageRecord, columns: &[usize], criterion: Criterion) -> Picture {
+    let results: Vec<_> = columns.iter().map(|&column| &image.results[column]).collect();
+    let right = results.iter().enumerate().filter(|(_, r)| r.rank < criterion.guesses());
+    Picture {
+        features: image.features,
+        right: right.map(|(model, _)| model).collect(),
+        latencies: results.iter().map(|result| result.latency).collect(),
+    }
+}
+
+/// Different directories may hold files of one name; the same features give the twin away.
+fn check_twins(profiles: &[Profile]) -> Result<(), TrainError> {
+    let mut seen: HashMap<&str, HashSet<[u32; Features::COUNT]>> = HashMap::new();
+    for image in profiles.iter().flat_map(|profile| &profile.images) {
+        let features = image.features.values().map(f32::to_bits);
+        if !seen.entry(&image.file).or_default().insert(features) {
+            return Err(TrainError::DuplicateImage(image.file.clone()));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,202 @@
+//! Training on pictures whose answers are known.
+
+use super::*;
+use crate::features::Features;
+use crate::learn::profile_file::tests::{header, result};
+use crate::learn::profile_file::{ImageRecord, Profile};
+
+const CLASS: usize = 0;
+
+/// A rank as a model's first guess: 0 is right, 9 puts class 0 at rank 1, 1 at rank 9.
+const RIGHT: usize = 0;
+const NEARLY: usize = 9;
+const WRONG: usize = 1;
+
+fn id(name: &str) -> ModelId {
+    ModelId::new(name).unwrap()
+}
+
+/// A picture all of whose features are `value`, with the first guesses of `quick` (5 ms), `wide`
+/// (20 ms) and `slow` (50 ms).
+fn image(file: String, value: f32, guesses: [usize; 3]) -> ImageRecord {
+    let latencies = [5, 20, 50];
+    let results = guesses.iter().zip(latencies).map(|(&guess, ms)| result(guess, CLASS, ms));
+    let features = Features::new([value; Features::COUNT]).unwrap();
+    ImageRecord { file, class: CLASS, features, results: results.collect() }
+}
+
+fn profile(images: Vec<ImageRecord>) -> Profile {
+    Profile { header: header(&["quick", "wide", "slow"]), images }
+}
+
+/// On 60 dark pictures `quick` and `wide` are right, on 40 bright ones only `slow` is.
+fn two_clusters(prefix: &str) -> Profile {
+    let dark = (0..60u8)
+        .map(|n| image(format!("{prefix}d{n}"), f32::from(n) / 10.0, [RIGHT, RIGHT, WRONG]));
+    let bright = (0..40u8).map(|n| {
+        image(format!("{prefix}b{n}"), 90.0 + f32::from(n) / 10.0, [WRONG, NEARLY, RIGHT])
+    });
+    profile(dark.chain(bright).collect())
+}
+
+fn error(profiles: &[Profile], options: TrainOptions) -> TrainError {
+    train(profiles, &options).unwrap_err()
+}
+
+#[test]
+fn separable_pictures_are_learnt_perfectly() {
+    let (premodel, report) = train(&[two_clusters("")], &TrainOptions::default()).unwrap();
+    assert_eq!(premodel.sequence().collect::<Vec<_>>(), [&id("quick"), &id("slow")]);
+    assert_eq!(premodel.fallback(), &id("quick"), "the most accurate of the deployed");
+    assert_eq!(premodel.models().len(), 3);
+    let bright = Features::new([91.0; Features::COUNT]).unwrap();
+    assert_eq!(premodel.consult(&bright).chosen().unwrap().model, id("slow"));
+    let evaluation = report.evaluation.unwrap();
+    assert_eq!((evaluation.folds, evaluation.decided), (10, 100.0));
+    assert_eq!(evaluation.premodel.accuracy, 100.0);
+    assert_eq!(evaluation.premodel, evaluation.oracle);
+    assert!((evaluation.premodel.latency.as_secs_f64() - 0.023).abs() < 1e-9);
+    // `quick` alone is the best that can be had below 23 ms: 60 %.
+    assert!((evaluation.random_mix - 60.0).abs() < 1e-9);
+}
+
+#[test]
+fn the_trace_and_the_single_models_are_reported() {
+    let (_, report) = train(&[two_clusters("")], &TrainOptions::default()).unwrap();
+    let steps: Vec<_> = report.deployment.steps.iter().map(|s| (s.model, s.gain)).collect();
+    assert_eq!(steps, [(0, 60.0), (2, 40.0)]);
+    assert_eq!(report.deployment.rejected, Some(Step { model: 1, gain: 0.0, union: 100.0 }));
+    let accuracies: Vec<_> = report.singles.iter().map(|(_, _, s)| s.accuracy).collect();
+    assert_eq!(accuracies, [60.0, 60.0, 40.0]);
+    let text = report.to_string();
+    for expected in ["1. quick", "2. slow", "union 100.00 %", "random mix", "oracle"] {
+        assert!(text.contains(expected), "{expected} is missing in\n{text}");
+    }
+    assert!(!text.contains("Note"), "{text}");
+}
+
+#[test]
+fn the_criterion_decides_what_is_right() {
+    let options = TrainOptions { criterion: Criterion::Top5, ..TrainOptions::default() };
+    let (premodel, _) = train(&[two_clusters("")], &options).unwrap();
+    assert_eq!(premodel.criterion(), Criterion::Top5);
+    assert_eq!(premodel.accuracy(&id("wide")), Some(1.0));
+    // Where `wide` always is right, the fastest right one of the bright pictures is `wide`.
+    assert_eq!(premodel.sequence().collect::<Vec<_>>(), [&id("quick"), &id("wide")]);
+}
+
+#[test]
+fn only_the_models_asked_for_get_a_stage() {
+    let models = Some(vec![id("slow"), id("wide")]);
+    let options = TrainOptions { models, ..TrainOptions::default() };
+    let (premodel, _) = train(&[two_clusters("")], &options).unwrap();
+    assert_eq!(premodel.sequence().collect::<Vec<_>>(), [&id("wide"), &id("slow")]);
+    assert_eq!(premodel.models().len(), 3, "the soft vote covers all");
+}
+
+#[test]
+fn the_oracle_runs_the_fastest_deployed_model_where_none_is_right() {
+    let mut profile = two_clusters("");
+    let hopeless = |n: usize| image(format!("h{n}"), 50.0 + n as f32 / 100.0, [WRONG; 3]);
+    profile.images.extend((0..100).map(hopeless));
+    let models = Some(vec![id("slow"), id("wide")]);
+    let (_, report) = train(&[profile], &TrainOptions { models, ..Default::default() }).unwrap();
+    let evaluation = report.evaluation.unwrap();
+    assert_eq!((evaluation.oracle.accuracy, evaluation.decided), (50.0, 50.0));
+    // 160 times 20 ms and 40 times 50 ms.
+    assert!((evaluation.oracle.latency.as_secs_f64() - 0.026).abs() < 1e-9);
+}
+
+#[test]
+fn the_same_profiles_give_the_same_bytes() {
+    let profiles = [two_clusters("x"), two_clusters_brighter()];
+    let (first, first_report) = train(&profiles, &TrainOptions::default()).unwrap();
+    let (again, again_report) = train(&profiles, &TrainOptions::default()).unwrap();
+    assert_eq!(first.to_bytes(), again.to_bytes());
+    assert_eq!(first_report, again_report);
+    assert_eq!(first.training_size(), 200);
+    let read = Premodel::from_bytes(&first.to_bytes()).unwrap();
+    assert_eq!(read.recipe(), first.recipe());
+}
+
+/// Its models come in another order.
+fn two_clusters_brighter() -> Profile {
+    let mut profile = two_clusters("y");
+    profile.header.models.reverse();
+    profile.images.iter_mut().for_each(|image| image.results.reverse());
+    profile
+}
+
+#[test]
+fn profiles_are_joined_by_the_names_of_their_models() {
+    let profiles = [two_clusters("x"), two_clusters_brighter()];
+    let (premodel, _) = train(&profiles, &TrainOptions::default()).unwrap();
+    assert_eq!(premodel.accuracy(&id("quick")), Some(0.6));
+    assert_eq!(premodel.accuracy(&id("slow")), Some(0.4));
+}
+
+#[test]
+fn profiles_of_other_models_are_not_joined() {
+    let mut other = two_clusters("y");
+    other.header.models[1].sha256 = crate::models::Sha256Hex::of(b"another file");
+    let error = error(&[two_clusters("x"), other], TrainOptions::default());
+    assert_eq!(error, TrainError::DifferentModels { profile: 2, model: id("wide") });
+}
+
+#[test]
+fn what_cannot_be_learnt_is_refused() {
+    let options = TrainOptions::default;
+    assert_eq!(error(&[], options()), TrainError::NoImage);
+    assert_eq!(error(&[profile(Vec::new())], options()), TrainError::NoImage);
+    let mut four = two_clusters("");
+    four.images.truncate(4);
+    assert_eq!(error(&[four], options()), TrainError::TooFewImages { images: 4, k: 5 });
+    let twice = error(&[two_clusters(""), two_clusters("")], options());
+    assert_eq!(twice, TrainError::DuplicateImage("d0".to_owned()));
+    let hopeless = (0..20).map(|n| image(n.to_string(), n as f32, [WRONG; 3])).collect();
+    assert_eq!(error(&[profile(hopeless)], options()), TrainError::NothingRight);
+}
+
+#[test]
+fn options_that_make_no_sense_are_refused() {
+    let profiles = [two_clusters("")];
+    let models = |models| TrainOptions { models: Some(models), ..TrainOptions::default() };
+    let unknown = error(&profiles, models(vec![id("other")]));
+    assert!(unknown.to_string().contains("other; they have quick, wide, slow"), "{unknown}");
+    assert_eq!(error(&profiles, models(Vec::new())), TrainError::NoModelAllowed);
+    let no_neighbour = TrainOptions { k: 0, ..TrainOptions::default() };
+    assert_eq!(error(&profiles, no_neighbour), TrainError::Recipe(RecipeFault::K(0)));
+    let theta = |theta| TrainOptions { theta, ..TrainOptions::default() };
+    assert!(matches!(error(&profiles, theta(f64::NAN)), TrainError::Theta(_)));
+    assert!(matches!(error(&profiles, theta(-1.0)), TrainError::Theta(_)));
+}
+
+#[test]
+fn different_machines_are_noted() {
+    let mut other = two_clusters("y");
+    other.header.machine = "another\u{1b}[31m test".to_owned();
+    let (premodel, report) = train(&[two_clusters("x"), other], &TrainOptions::default()).unwrap();
+    assert!(report.to_string().contains("different machines"), "{report}");
+    let expected = "200 pictures; measured on a test; another[31m test";
+    assert_eq!(premodel.recipe().trained_on, expected);
+}
+
+#[test]
+fn few_pictures_and_constant_features_are_noted() {
+    let images = (0..5).map(|n| image(n.to_string(), 7.0, [RIGHT, RIGHT, RIGHT])).collect();
+    let (_, report) = train(&[profile(images)], &TrainOptions::default()).unwrap();
+    assert_eq!(report.evaluation, None);
+    assert_eq!(report.notes.len(), Features::COUNT + 1);
+    assert!(report.to_string().contains("Note: the feature hue1 is the same"), "{report}");
+}
+
+#[test]
+fn a_premodel_no_better_than_lots_is_noted() {
+    // Which model is right has nothing to do with the features.
+    let guesses =
+        |n: usize| if n * 7 % 10 < 6 { [RIGHT, WRONG, WRONG] } else { [WRONG, WRONG, RIGHT] };
+    let images =
+        (0..200).map(|n| image(n.to_string(), (n * 37 % 101) as f32, guesses(n))).collect();
+    let (_, report) = train(&[profile(images)], &TrainOptions::default()).unwrap();
+    assert!(report.to_string().contains("no better than drawing lots"), "{report}");
+}
