@@ -1,0 +1,271 @@
+//! Edges: how long the lines are along which brightness steps.
+//!
+//! Edges are those of Canny ("A computational approach to edge detection", 1986): gradients, thinned
+//! to lines one pixel wide across their direction, kept if at least [`WEAK`] and connected to one
+//! that is [`STRONG`]. Gradients are Sobel's over 5x5 pixels, whose binomial kernels smooth as they
+//! derive, so there is no separate blur; where the kernel does not fit, at the two outermost rows
+//! and columns, there are none. A gradient's strength is its length, within 7 % (no square root).
+//!
+//! An edge is a connected component of the lines, its length the count of its pixels.
+
+use image::GrayImage;
+
+use super::components::Components;
+
+/// Bins that lengths are counted in.
+pub(super) const BINS: usize = 7;
+
+/// The longest side of the picture over the length that the first bin ends at. Each bin reaches
+/// twice as far as the one before, so with seven the last begins at the longest side itself.
+const SHORTEST: usize = 1 << (BINS - 2);
+
+/// What a sharp step of one grey level makes the gradient's strength.
+const STEP: i16 = 48;
+
+/// The strength of a step that continues an edge.
+const WEAK: i16 = 10 * STEP;
+
+/// The strength of a step that makes an edge.
+const STRONG: i16 = 30 * STEP;
+
+/// Pixels on each side of the centre that the gradient looks at.
+const REACH: usize = 2;
+
+/// Marks in the mask of thinned lines; 0 is no line.
+const IS_WEAK: u8 = 1;
+const IS_STRONG: u8 = 2;
+
+/// Finds edges; keeps its memory from one picture to the next.
+#[derive(Debug, Default)]
+pub(super) struct EdgeFinder {
+    across: Vec<i16>,
+    down: Vec<i16>,
+    strength: Vec<i16>,
+    lines: Vec<u8>,
+    components: Components,
+    row: SmoothedRow,
+}
+
+/// A row after the vertical half of the two separable kernels.
+#[derive(Debug, Default)]
+struct SmoothedRow {
+    smooth: Vec<i16>,
+    derived: Vec<i16>,
+}
+
+impl EdgeFinder {
+    /// Shares of all edges whose length lies in each bin; all 0 if there are no edges.
+    ///
+    /// The first bin holds edges shorter than 1/32 of the longest side, the next those below 1/16,
+    /// and so on; the last holds those as long as that side, or longer.
+    pub(super) fn length_shares(&mut self, grey: &GrayImage) -> [f32; BINS] {
+        let (width, height) = (grey.width() as usize, grey.height() as usize);
+        self.derive(grey, width, height);
+        self.thin(width, height);
+        self.count(width, width.max(height))
+    }
+
+    fn derive(&mut self, grey: &[u8], width: usize, height: usize) {
+        for plane in [&mut self.across, &mut self.down, &mut self.strength] {
+            plane.clear();
+            plane.resize(width * height, 0);
+        }
+        if width <= 2 * REACH || height <= 2 * REACH {
+            return;
+        }
+        for y in REACH..height - REACH {
+            let top = (y - REACH) * width;
+            self.row.read(&grey[top..top + (2 * REACH + 1) * width], width);
+            let inside = y * width + REACH..(y + 1) * width - REACH;
+            let across = &mut self.across[inside.clone()];
+            let down = &mut self.down[inside.clone()];
+            self.row.derive(across, down);
+            for ((strength, across), down) in self.strength[inside].iter_mut().zip(across).zip(down)
+            {
+                *strength = length(*across, *down);
+            }
+        }
+    }
+
+    fn thin(&mut self, width: usize, height: usize) {
+        self.lines.clear();
+        self.lines.resize(width * height, 0);
+        if width <= 2 * REACH || height <= 2 * REACH {
+            return;
+        }
+        for y in REACH..height - REACH {
+            for at in y * width + REACH..(y + 1) * width - REACH {
+                if self.strength[at] >= WEAK && self.is_crest(at, width) {
+                    let strong = self.strength[at] >= STRONG;
+                    self.lines[at] = if strong { IS_STRONG } else { IS_WEAK };
+                }
+            }
+        }
+    }
+
+    /// Whether no neighbour across the edge has a stronger gradient; of equals the first wins.
+    fn is_crest(&self, at: usize, width: usize) -> bool {
+        let step = neighbour_across(self.across[at], self.down[at], width);
+        let strength = self.strength[at];
+        self.strength[at - step] < strength && self.strength[at + step] <= strength
+    }
+
+    fn count(&mut self, width: usize, longest_side: usize) -> [f32; BINS] {
+        let mut counts = [0_u32; BINS];
+        let lines = self.components.find(&self.lines, width);
+        for edge in lines.filter(|line| line.peak == IS_STRONG) {
+            counts[bin(edge.area as usize, longest_side)] += 1;
+        }
+        let all = counts.iter().sum::<u32>().max(1) as f32;
+        counts.map(|count| count as f32 / all)
+    }
+}
+
+impl SmoothedRow {
+    /// Reads five rows of `width` pixels, one below the other.
+    fn read(&mut self, rows: &[u8], width: usize) {
+        self.smooth.resize(width, 0);
+        self.derived.resize(width, 0);
+        let (a, rows) = rows.split_at(width);
+        let (b, rows) = rows.split_at(width);
+        let (c, rows) = rows.split_at(width);
+        let (d, e) = rows.split_at(width);
+        for x in 0..width {
+            let [a, b, c, d, e] = [a[x], b[x], c[x], d[x], e[x]].map(i16::from);
+            self.smooth[x] = a + 4 * b + 6 * c + 4 * d + e;
+            self.derived[x] = e - a + 2 * (d - b);
+        }
+    }
+
+    /// Writes the gradient's components for all but the outermost pixels.
+    fn derive(&self, across: &mut [i16], down: &mut [i16]) {
+        for (across, s) in across.iter_mut().zip(self.smooth.windows(5)) {
+            *across = s[4] - s[0] + 2 * (s[3] - s[1]);
+        }
+        for (down, d) in down.iter_mut().zip(self.derived.windows(5)) {
+            *down = d[0] + 4 * d[1] + 6 * d[2] + 4 * d[3] + d[4];
+        }
+    }
+}
+
+/// The length of a vector, within 7 %: the longer component and three eighths of the shorter.
+fn length(across: i16, down: i16) -> i16 {
+    let (wide, tall) = (across.abs(), down.abs());
+    let shorter = wide.min(tall);
+    wide.max(tall) + shorter / 4 + shorter / 8
+}
+
+/// How far on the next pixel in the gradient's direction lies, of the eight neighbours.
+fn neighbour_across(across: i16, down: i16, width: usize) -> usize {
+    let (wide, tall) = (i32::from(across).abs(), i32::from(down).abs());
+    // The tangent of 22.5 degrees is 0.4142, near 53/128.
+    if 128 * tall < 53 * wide {
+        1
+    } else if 128 * wide < 53 * tall {
+        width
+    } else if (across < 0) == (down < 0) {
+        width + 1
+    } else {
+        width - 1
+    }
+}
+
+/// The bin of a length, in pixels, on a picture of that size.
+fn bin(length: usize, longest_side: usize) -> usize {
+    let reached = length * SHORTEST / longest_side.max(1);
+    (usize::BITS - reached.leading_zeros()).min(BINS as u32 - 1) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use image::Luma;
+    use imageproc::drawing::draw_filled_rect_mut;
+    use imageproc::rect::Rect;
+
+    use super::*;
+
+    fn lengths(picture: &GrayImage) -> Vec<u32> {
+        let mut finder = EdgeFinder::default();
+        finder.length_shares(picture);
+        let lines = finder.components.find(&finder.lines, picture.width() as usize);
+        lines.filter(|line| line.peak == IS_STRONG).map(|line| line.area).collect()
+    }
+
+    fn picture_with(width: u32, height: u32, level: u8) -> GrayImage {
+        let mut picture = GrayImage::from_pixel(128, 96, Luma([50]));
+        let at = Rect::at(20, 20).of_size(width, height);
+        draw_filled_rect_mut(&mut picture, at, Luma([level]));
+        picture
+    }
+
+    #[test]
+    fn a_step_makes_one_line_one_pixel_wide() {
+        let halves = GrayImage::from_fn(64, 40, |x, _| Luma([if x < 30 { 20 } else { 220 }]));
+        assert_eq!(lengths(&halves), [36], "the outermost two rows have no gradient");
+        let halves = GrayImage::from_fn(64, 40, |_, y| Luma([if y < 11 { 220 } else { 20 }]));
+        assert_eq!(lengths(&halves), [60]);
+    }
+
+    #[test]
+    fn the_outline_of_a_rectangle_is_one_edge_about_as_long_as_its_perimeter() {
+        let found = lengths(&picture_with(50, 30, 200));
+        let [length] = found[..] else { panic!("{found:?}") };
+        assert!((150..=164).contains(&length), "{length}");
+    }
+
+    #[test]
+    fn faint_steps_are_no_edges() {
+        let step = |height: u8| {
+            lengths(&GrayImage::from_fn(64, 40, |x, _| {
+                Luma([if x < 30 { 50 } else { 50 + height }])
+            }))
+        };
+        assert_eq!((step(29), step(30)), (vec![], vec![36]));
+    }
+
+    #[test]
+    fn strength_is_the_length_of_the_gradient() {
+        for (across, down) in [(3000, 4000), (-4000, 3000), (5000, 0), (0, -5000), (3536, -3536)] {
+            let strength = length(across, down);
+            assert!((4650..=5350).contains(&strength), "{across} {down}: {strength}");
+        }
+    }
+
+    #[test]
+    fn a_weak_line_counts_where_it_continues_a_strong_one() {
+        let fading = |from: u32| {
+            let level = |x: u32, y: u32| if y < 48 { 50 } else { 50 + from - x * 40 / 128 };
+            lengths(&GrayImage::from_fn(128, 96, |x, y| Luma([level(x, y) as u8])))
+        };
+        assert_eq!((fading(60), fading(29)), (vec![124], vec![]));
+    }
+
+    #[test]
+    fn bins_double_from_a_thirty_second_of_the_longest_side() {
+        let cases = [(1, 0), (9, 0), (10, 1), (19, 1), (20, 2), (79, 3), (80, 4), (160, 5)];
+        for (length, expected) in cases {
+            assert_eq!(bin(length, 320), expected, "{length}");
+        }
+        assert_eq!((bin(319, 320), bin(320, 320), bin(9999, 320)), (5, 6, 6));
+        assert_eq!((bin(1, 1), bin(1, 20)), (6, 1));
+    }
+
+    #[test]
+    fn shares_are_of_all_edges() {
+        let mut picture = picture_with(60, 40, 200);
+        for x in [4, 90, 100, 110] {
+            draw_filled_rect_mut(&mut picture, Rect::at(x, 80).of_size(1, 1), Luma([255]));
+        }
+        let shares = EdgeFinder::default().length_shares(&picture);
+        assert_eq!(shares.iter().sum::<f32>(), 1.0);
+        assert_eq!(shares[6], 0.2, "{shares:?}");
+    }
+
+    #[test]
+    fn no_edges_no_shares() {
+        for (width, height) in [(1, 1), (1, 320), (4, 4), (5, 5), (64, 64)] {
+            let flat = GrayImage::from_pixel(width, height, Luma([200]));
+            assert_eq!(EdgeFinder::default().length_shares(&flat), [0.0; BINS]);
+        }
+    }
+}
