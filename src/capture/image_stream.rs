@@ -1,0 +1,137 @@
+//! Images as a stream: a thread that decodes one after the other.
+//!
+//! Under [`Delivery::Lossless`] the next image is decoded while the one before is worked on. Under
+//! [`Delivery::NewestWins`] the images play as a video of 30 per second would: each is captured at
+//! its turn, and decoding it counts against its deadline. None is left out; if decoding does not
+//! keep up, they come slower.
+
+use std::convert::Infallible;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+
+use super::error::CaptureError;
+use super::event::{Event, EventKind};
+use super::image_file;
+use super::mailbox::{self, Delivery, Gate};
+use super::registrar::{Moment, Registrar};
+use crate::frame::{Frame, StreamName};
+use crate::outcome::{Failure, Outcome, Stage};
+
+/// Time between two images that play by the clock.
+const PERIOD: Duration = Duration::from_nanos(1_000_000_000 / 30);
+
+/// A thread that decodes images; dropped, it is stopped.
+pub(super) struct RunningImages {
+    count: u64,
+    gate: Gate,
+    /// Dropped to stop the thread.
+    stop: Option<Sender<Infallible>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the thread works with.
+struct Images {
+    registrar: Registrar,
+    mailbox: mailbox::Sender,
+    /// Disconnected once the thread should stop.
+    stopped: Receiver<Infallible>,
+    /// When the next image may come, if they play by the clock.
+    due: Option<Instant>,
+}
+
+/// The stream is to end before its last image.
+struct Stopped;
+
+impl RunningImages {
+    /// Starts to decode `files`, in their order. `input` is what the user named.
+    pub(super) fn start(
+        input: String,
+        files: Vec<PathBuf>,
+        registrar: Registrar,
+        mailbox: mailbox::Sender,
+        events: Sender<Event>,
+    ) -> Result<Self, CaptureError> {
+        let (stop, stopped) = bounded(0);
+        let (count, gate) = (files.len() as u64, mailbox.gate());
+        let stream = registrar.stream.clone();
+        let name = format!("images-{stream}").replace('\0', "");
+        let images = Images { registrar, mailbox, stopped, due: None };
+        let run = move || images.run_to_end(&files, &events, stream);
+        let thread = thread::Builder::new()
+            .name(name)
+            .spawn(run)
+            .map_err(|source| CaptureError::Thread { input, source })?;
+        Ok(Self { count, gate, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// How many images there are.
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+}
+
+impl Drop for RunningImages {
+    fn drop(&mut self) {
+        self.gate.close();
+        self.stop = None;
+        let joined = self.thread.take().map(JoinHandle::join);
+        if let Some(Err(_)) = joined {
+            log::error!("the image thread broke off");
+        }
+    }
+}
+
+impl Images {
+    /// Runs, ends the stream in the mailbox, and says so.
+    fn run_to_end(mut self, files: &[PathBuf], events: &Sender<Event>, stream: StreamName) {
+        let ended = files.iter().try_for_each(|file| self.play(file));
+        drop(self);
+        if ended.is_ok() && events.send(Event { stream, kind: EventKind::Ended }).is_err() {
+            log::debug!("images ended, and nobody listens any more");
+        }
+    }
+
+    fn play(&mut self, file: &Path) -> Result<(), Stopped> {
+        let turn = self.wait_for_turn()?;
+        let decoded = image_file::read(file);
+        let moment = turn.unwrap_or_else(|| Moment::ago(Duration::ZERO, self.registrar.clock));
+        let shown: Arc<str> = file.to_string_lossy().into();
+        let ticket = self.registrar.open(moment, None, Some(shown));
+        match decoded {
+            Ok(picture) => self.mailbox.post(Frame { picture, ticket }).map_err(|_| Stopped),
+            Err(error) => {
+                ticket.report(Outcome::Failed(Failure::new(Stage::Capture, &error)));
+                Ok(())
+            }
+        }
+    }
+
+    /// Waits until the next image may come. The moment of its turn, if they play by the clock.
+    fn wait_for_turn(&mut self) -> Result<Option<Moment>, Stopped> {
+        let clock = self.registrar.clock;
+        let due = match self.mailbox.delivery() {
+            Delivery::Lossless => clock.now(),
+            Delivery::NewestWins => self.due.unwrap_or_else(|| clock.now()),
+        };
+        match self.stopped.recv_deadline(due) {
+            Ok(never) => match never {},
+            Err(RecvTimeoutError::Disconnected) => Err(Stopped),
+            Err(RecvTimeoutError::Timeout) => Ok(self.take_turn(due)),
+        }
+    }
+
+    fn take_turn(&mut self, due: Instant) -> Option<Moment> {
+        match self.mailbox.delivery() {
+            Delivery::Lossless => None,
+            Delivery::NewestWins => {
+                let now = self.registrar.clock.now();
+                self.due = Some((due + PERIOD).max(now));
+                Some(Moment::ago(now.saturating_duration_since(due), self.registrar.clock))
+            }
+        }
+    }
+}

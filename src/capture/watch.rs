@@ -1,0 +1,214 @@
+//! What a running pipeline says, in words for people.
+//!
+//! GStreamer posts messages from its own threads; the handler here turns them into [`Event`]s at
+//! once, on the thread that posts them. The first end or error is the last word of a stream.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crossbeam_channel::Sender;
+use gstreamer::message::{Element, Error};
+use gstreamer::{BusSyncReply, CoreError, Message, MessageView, ResourceError, StreamError};
+
+use super::error::CaptureError;
+use super::event::{Event, EventKind};
+use super::redact::Secrets;
+use crate::frame::StreamName;
+
+/// Listens to one pipeline.
+pub(super) struct Watch {
+    pub(super) stream: StreamName,
+    /// The source, as it may be shown.
+    pub(super) input: String,
+    pub(super) live: bool,
+    pub(super) secrets: Secrets,
+    /// Frames so far.
+    pub(super) count: Arc<AtomicU64>,
+    pub(super) events: Sender<Event>,
+    pub(super) state: Mutex<State>,
+}
+
+/// What was heard so far.
+#[derive(Default)]
+pub(super) struct State {
+    phase: Phase,
+    /// Decoders that were looked for in vain.
+    missing: Vec<MissingDecoder>,
+}
+
+#[derive(Default)]
+enum Phase {
+    /// Errors are kept for the one who starts the pipeline.
+    #[default]
+    Starting,
+    /// It has failed before it started.
+    FailedAtStart(CaptureError),
+    /// Errors are events.
+    Running,
+    /// The last word is said.
+    Over,
+}
+
+struct MissingDecoder {
+    name: String,
+    is_video: bool,
+}
+
+impl Watch {
+    /// Takes a message off the bus; none is left for others.
+    pub(super) fn hear(&self, message: &Message) -> BusSyncReply {
+        match message.view() {
+            MessageView::Eos(_) => self.end(),
+            MessageView::Error(error) => self.fail(error),
+            MessageView::Warning(warning) => {
+                self.debug(warning.debug().as_deref());
+                let words = self.secrets.hide(&warning.error().to_string());
+                self.send(EventKind::Warning(words));
+            }
+            MessageView::Element(element) => self.note_missing(element),
+            _ => {}
+        }
+        BusSyncReply::Drop
+    }
+
+    /// Ends the start: the error that came meanwhile, if any; later ones become events.
+    pub(super) fn started(&self) -> Result<(), CaptureError> {
+        let mut state = self.lock();
+        match std::mem::replace(&mut state.phase, Phase::Running) {
+            Phase::FailedAtStart(error) => {
+                state.phase = Phase::Over;
+                Err(error)
+            }
+            Phase::Starting | Phase::Running => Ok(()),
+            Phase::Over => {
+                state.phase = Phase::Over;
+                Ok(())
+            }
+        }
+    }
+
+    fn end(&self) {
+        let nothing_came = self.count.load(Ordering::Relaxed) == 0;
+        if nothing_came && !self.live {
+            return self.finish(Err(CaptureError::NoVideo { input: self.input.clone() }));
+        }
+        self.finish(Ok(()));
+    }
+
+    fn fail(&self, message: &Error) {
+        self.debug(message.debug().as_deref());
+        let error = self.explain(&message.error());
+        self.finish(Err(error));
+    }
+
+    fn finish(&self, end: Result<(), CaptureError>) {
+        let mut state = self.lock();
+        let kind = match (&state.phase, end) {
+            (Phase::Starting, Err(error)) => {
+                state.phase = Phase::FailedAtStart(error);
+                return;
+            }
+            (Phase::FailedAtStart(_) | Phase::Over, _) => return,
+            (Phase::Starting | Phase::Running, Ok(())) => EventKind::Ended,
+            (Phase::Running, Err(error)) => EventKind::Failed(error),
+        };
+        state.phase = Phase::Over;
+        drop(state);
+        self.send(kind);
+    }
+
+    fn send(&self, kind: EventKind) {
+        let event = Event { stream: self.stream.clone(), kind };
+        if self.events.send(event).is_err() {
+            log::debug!("{}: an event was dropped, as nobody listens any more", self.stream);
+        }
+    }
+
+    fn debug(&self, text: Option<&str>) {
+        let text = self.secrets.hide(text.unwrap_or_default());
+        log::debug!("{}: GStreamer: {text}", self.stream);
+    }
+
+    /// Remembers the decoder that a decodebin looks for, as the error that follows is a general one.
+    fn note_missing(&self, element: &Element) {
+        let Some(structure) = element.structure().filter(|found| found.name() == "missing-plugin")
+        else {
+            return;
+        };
+        let name = structure.get::<String>("name").unwrap_or_else(|_| "unknown".into());
+        let caps = structure.get::<gstreamer::Caps>("detail").ok();
+        let media = caps.and_then(|caps| Some(caps.structure(0)?.name().to_string()));
+        let is_video = !media.is_some_and(|media| media.starts_with("audio/"));
+        self.lock().missing.push(MissingDecoder { name, is_video });
+    }
+
+    fn explain(&self, error: &gstreamer::glib::Error) -> CaptureError {
+        let input = self.input.clone();
+        let words = self.secrets.hide(error.message());
+        if let Some(missing) = self.missing_decoder(&words) {
+            return missing;
+        }
+        if let Some(kind) = error.kind::<ResourceError>() {
+            return self.explain_resource(kind, words);
+        }
+        if self.live {
+            return CaptureError::Camera { input, reason: words };
+        }
+        if error.is::<gstreamer::ParseError>() {
+            return CaptureError::NoVideo { input };
+        }
+        CaptureError::Undecodable { input, reason: self.reason(error, &words) }
+    }
+
+    fn missing_decoder(&self, words: &str) -> Option<CaptureError> {
+        let state = self.lock();
+        let input = self.input.clone();
+        if state.missing.is_empty() || self.count.load(Ordering::Relaxed) > 0 {
+            return None;
+        }
+        log::debug!("{}: GStreamer: {words}", self.stream);
+        let video = state.missing.iter().find(|missing| missing.is_video);
+        Some(match video {
+            Some(missing) => CaptureError::MissingDecoder { input, decoder: missing.name.clone() },
+            None => CaptureError::NoVideo { input },
+        })
+    }
+
+    fn explain_resource(&self, kind: ResourceError, words: String) -> CaptureError {
+        let input = self.input.clone();
+        if self.live {
+            let remedy = camera_remedy(kind);
+            return CaptureError::Camera { input, reason: format!("{words} ({remedy})") };
+        }
+        CaptureError::MissingInput { input, fault: words }
+    }
+
+    fn reason(&self, error: &gstreamer::glib::Error, words: &str) -> String {
+        let frames = self.count.load(Ordering::Relaxed);
+        if frames > 0 {
+            return format!("it is damaged after frame {}: {words}", frames - 1);
+        }
+        match error.kind::<StreamError>() {
+            Some(StreamError::TypeNotFound) => "it is of no kind that GStreamer knows".into(),
+            Some(StreamError::WrongType) => format!("it is not a video: {words}"),
+            Some(StreamError::Decode | StreamError::Demux | StreamError::Format) => {
+                format!("it is damaged: {words}")
+            }
+            _ if error.is::<CoreError>() => format!("the pipeline does not fit it: {words}"),
+            _ => words.to_owned(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn camera_remedy(kind: ResourceError) -> &'static str {
+    match kind {
+        ResourceError::Busy => "another program uses it",
+        ResourceError::NotAuthorized => "check user, password and permissions",
+        ResourceError::NotFound => "check its address and its cable",
+        _ => "check that it is on, connected and free, and its address",
+    }
+}
