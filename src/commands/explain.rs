@@ -1,0 +1,110 @@
+//! `classifyd explain`: why the premodel chooses a model for an image.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use super::{Context, Failure, equipment};
+use crate::capture::read_image;
+use crate::config::PolicyKind;
+use crate::features::{Extractor, Features};
+use crate::frame::Picture;
+use crate::output::table::Table;
+use crate::premodel::{Premodel, RankedPremodel, Verdict};
+
+/// What `explain` takes.
+#[derive(Debug, Parser)]
+pub struct Arguments {
+    /// The image
+    image: PathBuf,
+}
+
+/// Runs `explain`: features, neighbours, votes, the choice and why. No model is run.
+pub fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
+    let picture = Picture::from_rgb(read_image(&arguments.image)?).map_err(anyhow::Error::from)?;
+    let premodel = premodel(context)?;
+    let features = Extractor::new().extract(&picture).map_err(anyhow::Error::from)?;
+    let verdict = premodel.consult(&features);
+    println!("{} ({}x{})", arguments.image.display(), picture.width(), picture.height());
+    show_features(&features, premodel.premodel());
+    show_neighbours(&verdict, premodel.premodel());
+    show_votes(&verdict);
+    show_choice(&verdict, &premodel);
+    Ok(())
+}
+
+fn premodel(context: &Context) -> Result<RankedPremodel, Failure> {
+    let places = &context.places;
+    let manifests = equipment::manifests_for(&PolicyKind::Premodel, None, places)?;
+    let present: Vec<_> = manifests.iter().map(|m| (&m.id, &m.sha256)).collect();
+    Ok(Premodel::load(&places.premodel()?)?.restrict_to(&present)?.premodel)
+}
+
+fn show_features(features: &Features, premodel: &Premodel) {
+    let scaling = &premodel.recipe().scaling;
+    let mut table = Table::new(["feature", "value", "scaled", "training min", "training max"]);
+    let scaled = scaling.apply(features);
+    let range = scaling.minimum().values().iter().zip(scaling.maximum().values());
+    for (((name, value), scaled), (minimum, maximum)) in features.named().zip(scaled).zip(range) {
+        table.row([
+            name.to_owned(),
+            format!("{value:.4}"),
+            format!("{scaled:.3}"),
+            format!("{minimum:.4}"),
+            format!("{maximum:.4}"),
+        ]);
+    }
+    print!("\n{table}");
+    if !scaling.covers(features) {
+        println!("outside the training range, so clamped: this picture is unlike the training set");
+    }
+}
+
+fn show_neighbours(verdict: &Verdict, premodel: &Premodel) {
+    let mut table = Table::new(["neighbour", "distance", "optimum", "models that were right"]);
+    for neighbour in &verdict.neighbours {
+        let right = premodel.example(neighbour.example).map(|example| example.right);
+        let models = premodel.models().iter().enumerate();
+        let right: Vec<&str> = models
+            .filter(|(index, _)| right.is_some_and(|right| right.contains(*index)))
+            .map(|(_, model)| model.id.as_str())
+            .collect();
+        let optimum = premodel.optimum(neighbour.example);
+        table.row([
+            format!("#{}", neighbour.example),
+            format!("{:.4}", neighbour.distance),
+            optimum.map_or_else(|| "none".to_owned(), ToString::to_string),
+            if right.is_empty() { "none".to_owned() } else { right.join(" ") },
+        ]);
+    }
+    print!("\n{table}");
+}
+
+fn show_votes(verdict: &Verdict) {
+    let mut stages = Table::new(["stage", "votes", "answer"]);
+    for stage in &verdict.stages {
+        let answer = if stage.is_yes() { "yes" } else { "no" };
+        let votes = format!("{} of {}", stage.votes, stage.voters);
+        stages.row([stage.model.to_string(), votes, answer.to_owned()]);
+    }
+    print!("\n{stages}");
+}
+
+fn show_choice(verdict: &Verdict, premodel: &RankedPremodel) {
+    let selection = premodel.rank(verdict);
+    let mut table = Table::new(["ranking", "share right", "training accuracy %"]);
+    for (model, share) in &selection.ranking {
+        let accuracy = premodel.premodel().accuracy(model).unwrap_or(f32::NAN);
+        table.row([model.to_string(), format!("{share:.1}"), format!("{:.1}", accuracy * 100.0)]);
+    }
+    print!("\n{table}");
+    let Some((first, _)) = selection.ranking.first() else { return };
+    match verdict.chosen() {
+        Some(stage) if stage.model == *first => println!(
+            "\nchoice: {first}, because it is the optimum of {} of the {} neighbours",
+            stage.votes, stage.voters
+        ),
+        Some(_) | None => println!("\nchoice: {first}, the fallback, because every stage said no"),
+    }
+    println!("at run time the first of the ranking that will finish by the deadline runs");
+}
