@@ -126,12 +126,6 @@ impl Premodel {
         self.consult_among(&self.stages, &everyone, features)
     }
 
-    /// The model of the first stage that says yes, or else the fallback.
-    pub fn prefer(&self, features: &Features) -> ModelId {
-        let verdict = self.consult(features);
-        verdict.chosen().map_or_else(|| self.fallback().clone(), |stage| stage.model.clone())
-    }
-
     fn consult_among(&self, stages: &Stages, models: &[usize], features: &Features) -> Verdict {
         let query = self.recipe.scaling.apply(features);
         let neighbours = self.index.nearest(&query, self.recipe.k);
