@@ -38,4 +38,4 @@ pub mod install;
 pub mod learn;
 pub mod onnx;
 pub mod resample;
-//pub mod select;
+pub mod select;

@@ -1,1 +1,61 @@
-fn main() {}
+//! The `classifyd` program: arguments, logging, exit code.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+use classifyd::clock::Clock;
+use classifyd::commands::{Cli, Failure};
+use classifyd::output::Progress;
+use env_logger::{Builder, Env, Target, WriteStyle};
+use log::LevelFilter;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return report_usage(&error),
+    };
+    let progress = if cli.quiet { Progress::hidden() } else { Progress::on_stderr() };
+    start_log(level(&cli), &progress);
+    match cli.run(progress, Clock) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure { code, error }) => {
+            eprintln!("classifyd: {error:#}");
+            ExitCode::from(code as u8)
+        }
+    }
+}
+
+/// Shows help, the version, or what is wrong with the command line.
+fn report_usage(error: &clap::Error) -> ExitCode {
+    // A reader of the help that went away is no failure.
+    let _ = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+        _ => ExitCode::from(classifyd::commands::ExitCode::Usage as u8),
+    }
+}
+
+fn level(cli: &Cli) -> LevelFilter {
+    match (cli.quiet, cli.verbose) {
+        (true, _) => LevelFilter::Error,
+        (false, 0) => LevelFilter::Warn,
+        (false, 1) => LevelFilter::Info,
+        (false, 2) => LevelFilter::Debug,
+        (false, _) => LevelFilter::Trace,
+    }
+}
+
+/// Logs to stderr. `CLASSIFYD_LOG` (say, `info,onnxruntime=warn`) goes before `-v`.
+fn start_log(level: LevelFilter, progress: &Progress) {
+    let writer = progress.log_writer(io::stderr());
+    Builder::from_env(Env::new().filter_or("CLASSIFYD_LOG", level.as_str()))
+        .target(Target::Pipe(Box::new(writer)))
+        .write_style(WriteStyle::Never)
+        .format(|line, record| {
+            let level = record.level().as_str().to_lowercase();
+            writeln!(line, "{} {level}: {}", line.timestamp_millis(), record.args())
+        })
+        .init();
+}

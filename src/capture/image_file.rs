@@ -22,7 +22,7 @@ const MOST_MEMORY: u64 = 1 << 30;
 
 /// Why a file is no picture.
 #[derive(Debug, Error)]
-pub(super) enum ImageFileError {
+pub enum ImageFileError {
     /// It cannot be read.
     #[error("the file cannot be read")]
     Read(#[source] std::io::Error),
@@ -44,7 +44,7 @@ pub(super) enum ImageFileError {
 }
 
 /// Decodes the image at `path`; its content says what it is, not its name.
-pub(super) fn read(path: &Path) -> Result<Picture, ImageFileError> {
+pub fn read(path: &Path) -> Result<Picture, ImageFileError> {
     let bytes = fs::read(path).map_err(ImageFileError::Read)?;
     if bytes.is_empty() {
         return Err(ImageFileError::Empty);

@@ -76,6 +76,31 @@ impl Source {
         }
     }
 
+    /// The same for a source whose parameters are given apart, as a configuration does. Here
+    /// `text` may also be the mere name of a pipeline description.
+    pub fn parse_with(
+        text: &str,
+        parameters: &Values,
+        pipelines: Option<&Path>,
+    ) -> Result<Self, CaptureError> {
+        if Description::find(text, pipelines)?.is_some() {
+            return Self::named(text, parameters, pipelines);
+        }
+        if !text.contains("://") {
+            return from_path(text, text, parameters, pipelines);
+        }
+        if parameters.is_empty() {
+            return Self::parse(text, pipelines);
+        }
+        let mut url = Url::parse(text).map_err(|error| unreadable(text, error))?;
+        let given = values(&url);
+        if let Some(twice) = parameters.keys().find(|name| given.contains_key(*name)) {
+            return Err(unreadable(text, format!("the address already gives `{twice}`")));
+        }
+        url.query_pairs_mut().extend_pairs(parameters);
+        Self::parse(url.as_str(), pipelines)
+    }
+
     /// The pipeline description `name`, filled with `values`.
     pub fn named(
         name: &str,

@@ -80,7 +80,10 @@ fn onnxruntime(report: &mut Report, context: &Context) {
         Ok(runtime) => runtime,
         Err(failure) => return report.missing_as("ONNX Runtime", &failure),
     };
-    report.ok("ONNX Runtime", format!("{} from {}", runtime.build_info(), runtime.library().display()));
+    report.ok(
+        "ONNX Runtime",
+        format!("{} from {}", runtime.build_info(), runtime.library().display()),
+    );
     for provider in Provider::LADDER {
         let part = format!("execution provider {provider}");
         match runtime.probe(provider) {

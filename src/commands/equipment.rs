@@ -125,9 +125,7 @@ pub fn manifests_for(
             let names: Vec<ModelId> = names.iter().map(|name| name.value.clone()).collect();
             manifests(&directory, Choice::Named(&names))
         }
-        (PolicyKind::Premodel | PolicyKind::Random, None) => {
-            manifests(&directory, Choice::Present)
-        }
+        (PolicyKind::Premodel | PolicyKind::Random, None) => manifests(&directory, Choice::Present),
     }
 }
 
@@ -164,19 +162,24 @@ fn manifest_of(all: &[Manifest], name: &ModelId, directory: &Path) -> Result<Man
     })
 }
 
+/// Loads the ONNX Runtime library.
+pub fn runtime(context: &Context) -> Result<Runtime, Failure> {
+    Ok(Runtime::load(&context.places.library()?)?)
+}
+
 /// Loads models, showing which one on stderr if that is a terminal.
 pub fn load(
+    runtime: &Runtime,
     manifests: Vec<Manifest>,
     execution: Execution,
     context: &Context,
 ) -> Result<Roster, Failure> {
-    let runtime = Runtime::load(&context.places.library()?)?;
     let bar = context.progress.bar(loading_bar(manifests.len()));
     let begin = |manifest: &Manifest| {
         bar.set_message(manifest.id.to_string());
         bar.inc(1);
     };
-    let roster = Roster::load(&runtime, manifests, &execution.into(), context.clock, begin);
+    let roster = Roster::load(runtime, manifests, &execution.into(), context.clock, begin);
     bar.finish_and_clear();
     Ok(roster?)
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::capture::CaptureError;
+use crate::capture::{CaptureError, ImageFileError};
 use crate::config::ConfigError;
 use crate::inference::{LoadError, RosterError};
 use crate::install::NoModels;
@@ -73,6 +73,20 @@ fn capture_code(error: &CaptureError) -> ExitCode {
         CaptureError::NoVideo { .. }
         | CaptureError::Undecodable { .. }
         | CaptureError::Thread { .. } => ExitCode::Other,
+    }
+}
+
+impl From<ImageFileError> for Failure {
+    fn from(error: ImageFileError) -> Self {
+        let code = match &error {
+            ImageFileError::Read(_) => ExitCode::NoInput,
+            ImageFileError::Empty
+            | ImageFileError::Truncated
+            | ImageFileError::Decode(_)
+            | ImageFileError::Decoder(_)
+            | ImageFileError::Picture(_) => ExitCode::Other,
+        };
+        Self { code, error: error.into() }
     }
 }
 

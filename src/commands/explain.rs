@@ -8,7 +8,6 @@ use super::{Context, Failure, equipment};
 use crate::capture::read_image;
 use crate::config::PolicyKind;
 use crate::features::{Extractor, Features};
-use crate::frame::Picture;
 use crate::output::table::Table;
 use crate::premodel::{Premodel, RankedPremodel, Verdict};
 
@@ -21,7 +20,7 @@ pub struct Arguments {
 
 /// Runs `explain`: features, neighbours, votes, the choice and why. No model is run.
 pub fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
-    let picture = Picture::from_rgb(read_image(&arguments.image)?).map_err(anyhow::Error::from)?;
+    let picture = read_image(&arguments.image)?;
     let premodel = premodel(context)?;
     let features = Extractor::new().extract(&picture).map_err(anyhow::Error::from)?;
     let verdict = premodel.consult(&features);

@@ -31,10 +31,17 @@ pub fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
     } else {
         let execution = Execution { threads: arguments.threads, ..Execution::default() };
         let present = equipment::manifests(&directory, Choice::Present)?;
-        Some(equipment::load(present, execution, context)?)
+        Some(equipment::load(&equipment::runtime(context)?, present, execution, context)?)
     };
     let mut table = Table::new([
-        "model", "input", "MB", "provider", "median ms", "p95 ms", "top-1 %", "licence",
+        "model",
+        "input",
+        "MB",
+        "provider",
+        "median ms",
+        "p95 ms",
+        "top-1 %",
+        "licence",
     ]);
     for manifest in &all {
         table.row(row(manifest, roster.as_ref()));

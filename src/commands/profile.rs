@@ -1,7 +1,6 @@
 //! `classifyd profile`: every model on every image of a labelled set.
 
 use std::fs::File;
-use std::io::BufWriter;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -43,7 +42,7 @@ pub fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
     let images = labels::read(&labels, classes.unwrap_or(0))?;
     let signals = daemon::signals()?;
     let execution = Execution { threads: arguments.threads, ..Execution::default() };
-    let mut roster = equipment::load(manifests, execution, context)?;
+    let mut roster = equipment::load(&equipment::runtime(context)?, manifests, execution, context)?;
     let out = File::create(&arguments.out)
         .with_context(|| format!("cannot create the profile {}", arguments.out.display()))?;
     let bar = context.progress.bar(progress_bar(images.len()));
@@ -55,7 +54,7 @@ pub fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
         stop: &|| signals.try_recv().is_ok(),
         advance: &|| bar.inc(1),
     };
-    let report = session.run(&mut roster.classifiers, BufWriter::new(out))?;
+    let report = session.run(&mut roster.classifiers, out)?;
     bar.finish_and_clear();
     eprintln!(
         "{} images measured, {} unreadable, written to {}",

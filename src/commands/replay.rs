@@ -73,7 +73,12 @@ pub fn run(arguments: Arguments, mut context: Context) -> Result<(), Failure> {
     let streams = arguments.streams(context.places.pipelines().as_deref())?;
     let signals = daemon::signals()?;
     let manifests = equipment::manifests_for(&policy, config.as_ref(), &context.places)?;
-    let roster = equipment::load(manifests, arguments.execution(config.as_ref()), &context)?;
+    let roster = equipment::load(
+        &equipment::runtime(&context)?,
+        manifests,
+        arguments.execution(config.as_ref()),
+        &context,
+    )?;
     let seed = arguments.seed.or(config.as_ref().map(|c| c.policy.seed)).unwrap_or(0);
     let selector = equipment::selector(&policy, seed, &roster, &context.places)?;
     let plan = Plan {

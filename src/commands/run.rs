@@ -31,9 +31,8 @@ pub fn run(arguments: Arguments, mut context: Context) -> Result<(), Failure> {
     let policy = config.policy();
     let manifests = equipment::manifests_for(&policy, Some(&config), &context.places)?;
     let execution = Execution::of(&config);
-    let roster = equipment::load(manifests, execution, &context)?;
-    let selector =
-        equipment::selector(&policy, config.policy.seed, &roster, &context.places)?;
+    let roster = equipment::load(&equipment::runtime(&context)?, manifests, execution, &context)?;
+    let selector = equipment::selector(&policy, config.policy.seed, &roster, &context.places)?;
     let plan = Plan {
         streams,
         roster,

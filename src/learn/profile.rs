@@ -81,7 +81,6 @@ impl Session<'_> {
             }
             (self.advance)();
         }
-        writer.finish()?;
         Ok(report)
     }
 
@@ -91,8 +90,7 @@ impl Session<'_> {
         classifiers: &mut [Classifier],
         extractor: &mut Extractor,
     ) -> anyhow::Result<ImageRecord> {
-        let pixels = read_image(&self.directory.join(&image.file))?;
-        let picture = Picture::from_rgb(pixels)?;
+        let picture = read_image(&self.directory.join(&image.file))?;
         let features = extractor.extract(&picture)?;
         let results = classifiers
             .iter_mut()
