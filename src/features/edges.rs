@@ -8,6 +8,8 @@
 //!
 //! An edge is a connected component of the lines, its length the count of its pixels.
 
+use std::ops::Range;
+
 use image::GrayImage;
 
 use super::components::Components;
@@ -30,6 +32,9 @@ const STRONG: i16 = 30 * STEP;
 
 /// Pixels on each side of the centre that the gradient looks at.
 const REACH: usize = 2;
+
+/// Pixels that the kernel is wide and high.
+const KERNEL: usize = 2 * REACH + 1;
 
 /// Marks in the mask of thinned lines; 0 is no line.
 const IS_WEAK: u8 = 1;
@@ -70,13 +75,9 @@ impl EdgeFinder {
             plane.clear();
             plane.resize(width * height, 0);
         }
-        if width <= 2 * REACH || height <= 2 * REACH {
-            return;
-        }
-        for y in REACH..height - REACH {
-            let top = (y - REACH) * width;
-            self.row.read(&grey[top..top + (2 * REACH + 1) * width], width);
-            let inside = y * width + REACH..(y + 1) * width - REACH;
+        for inside in inner_rows(width, height) {
+            let top = inside.start - REACH * (width + 1);
+            self.row.read(&grey[top..top + KERNEL * width], width);
             let across = &mut self.across[inside.clone()];
             let down = &mut self.down[inside.clone()];
             self.row.derive(across, down);
@@ -90,24 +91,14 @@ impl EdgeFinder {
     fn thin(&mut self, width: usize, height: usize) {
         self.lines.clear();
         self.lines.resize(width * height, 0);
-        if width <= 2 * REACH || height <= 2 * REACH {
-            return;
-        }
-        for y in REACH..height - REACH {
-            for at in y * width + REACH..(y + 1) * width - REACH {
-                if self.strength[at] >= WEAK && self.is_crest(at, width) {
-                    let strong = self.strength[at] >= STRONG;
-                    self.lines[at] = if strong { IS_STRONG } else { IS_WEAK };
-                }
+        for inside in inner_rows(width, height) {
+            let gradients = self.across[inside.clone()].iter().zip(&self.down[inside.clone()]);
+            let around = neighbourhoods(&self.strength, inside.clone(), width);
+            let lines = self.lines[inside].iter_mut().zip(gradients).zip(around);
+            for ((line, (&across, &down)), around) in lines {
+                *line = mark(across, down, around);
             }
         }
-    }
-
-    /// Whether no neighbour across the edge has a stronger gradient; of equals the first wins.
-    fn is_crest(&self, at: usize, width: usize) -> bool {
-        let step = neighbour_across(self.across[at], self.down[at], width);
-        let strength = self.strength[at];
-        self.strength[at - step] < strength && self.strength[at + step] <= strength
     }
 
     fn count(&mut self, width: usize, longest_side: usize) -> [f32; BINS] {
@@ -126,26 +117,49 @@ impl SmoothedRow {
     fn read(&mut self, rows: &[u8], width: usize) {
         self.smooth.resize(width, 0);
         self.derived.resize(width, 0);
-        let (a, rows) = rows.split_at(width);
-        let (b, rows) = rows.split_at(width);
-        let (c, rows) = rows.split_at(width);
-        let (d, e) = rows.split_at(width);
-        for x in 0..width {
-            let [a, b, c, d, e] = [a[x], b[x], c[x], d[x], e[x]].map(i16::from);
-            self.smooth[x] = a + 4 * b + 6 * c + 4 * d + e;
-            self.derived[x] = e - a + 2 * (d - b);
+        let smoothed = self.smooth.iter_mut().zip(&mut self.derived);
+        for ((smooth, derived), column) in smoothed.zip(columns(rows, width)) {
+            *smooth = blur(column);
+            *derived = slope(column);
         }
     }
 
     /// Writes the gradient's components for all but the outermost pixels.
     fn derive(&self, across: &mut [i16], down: &mut [i16]) {
-        for (across, s) in across.iter_mut().zip(self.smooth.windows(5)) {
-            *across = s[4] - s[0] + 2 * (s[3] - s[1]);
+        for (across, window) in across.iter_mut().zip(self.smooth.windows(KERNEL)) {
+            *across = slope(five(window));
         }
-        for (down, d) in down.iter_mut().zip(self.derived.windows(5)) {
-            *down = d[0] + 4 * d[1] + 6 * d[2] + 4 * d[3] + d[4];
+        for (down, window) in down.iter_mut().zip(self.derived.windows(KERNEL)) {
+            *down = blur(five(window));
         }
     }
+}
+
+/// The columns of five rows of `width` pixels that lie one below the other.
+fn columns(rows: &[u8], width: usize) -> impl Iterator<Item = [i16; KERNEL]> {
+    let [a, b, c, d, e]: [&[u8]; KERNEL] = std::array::from_fn(|y| &rows[y * width..][..width]);
+    let rows = a.iter().zip(b).zip(c).zip(d).zip(e);
+    rows.map(|((((&a, &b), &c), &d), &e)| [a, b, c, d, e].map(i16::from))
+}
+
+// A window's pixels by index, which the compiler sees through where it does not through a
+// conversion that could fail.
+fn five(window: &[i16]) -> [i16; KERNEL] {
+    [window[0], window[1], window[2], window[3], window[4]]
+}
+
+fn three(window: &[i16]) -> [i16; 3] {
+    [window[0], window[1], window[2]]
+}
+
+/// The binomial half of the kernel.
+fn blur([a, b, c, d, e]: [i16; KERNEL]) -> i16 {
+    a + 4 * b + 6 * c + 4 * d + e
+}
+
+/// The deriving half of the kernel.
+fn slope([a, b, _, d, e]: [i16; KERNEL]) -> i16 {
+    e - a + 2 * (d - b)
 }
 
 /// The length of a vector, within 7 %: the longer component and three eighths of the shorter.
@@ -155,19 +169,42 @@ fn length(across: i16, down: i16) -> i16 {
     wide.max(tall) + shorter / 4 + shorter / 8
 }
 
-/// How far on the next pixel in the gradient's direction lies, of the eight neighbours.
-fn neighbour_across(across: i16, down: i16, width: usize) -> usize {
-    let (wide, tall) = (i32::from(across).abs(), i32::from(down).abs());
-    // The tangent of 22.5 degrees is 0.4142, near 53/128.
-    if 128 * tall < 53 * wide {
-        1
-    } else if 128 * wide < 53 * tall {
-        width
-    } else if (across < 0) == (down < 0) {
-        width + 1
-    } else {
-        width - 1
-    }
+/// Where the rows lie that gradients are taken in, the outermost columns left out.
+fn inner_rows(width: usize, height: usize) -> impl Iterator<Item = Range<usize>> {
+    let rows = if width < KERNEL { 0..0 } else { REACH..height.saturating_sub(REACH) };
+    rows.map(move |y| y * width + REACH..(y + 1) * width - REACH)
+}
+
+/// The three by three pixels around each pixel of the part `inside` of a plane, row by row.
+fn neighbourhoods(
+    plane: &[i16],
+    inside: Range<usize>,
+    width: usize,
+) -> impl Iterator<Item = [[i16; 3]; 3]> {
+    let windows = |start: usize| plane[start - 1..start + inside.len() + 1].windows(3);
+    let (above, below) = (windows(inside.start - width), windows(inside.start + width));
+    let rows = above.zip(windows(inside.start)).zip(below);
+    rows.map(|((above, level), below)| [three(above), three(level), three(below)])
+}
+
+/// The mark of a pixel with that gradient, its strength and its neighbours' given.
+///
+/// It is on a line if neither neighbour across the line is stronger; of equals the first wins. All
+/// four directions are worked out, because that is faster than to branch.
+fn mark(across: i16, down: i16, [above, level, below]: [[i16; 3]; 3]) -> u8 {
+    let (wide, tall) = (across.abs(), down.abs());
+    let diagonal =
+        if (across < 0) == (down < 0) { (above[0], below[2]) } else { (above[2], below[0]) };
+    let steep = if wide < tangent(tall) { (above[1], below[1]) } else { diagonal };
+    let (before, after) = if tall < tangent(wide) { (level[0], level[2]) } else { steep };
+    let is_crest = (before < level[1]) & (after <= level[1]);
+    let mark = if level[1] >= STRONG { IS_STRONG } else { IS_WEAK };
+    if is_crest & (level[1] >= WEAK) { mark } else { 0 }
+}
+
+/// The tangent of 22.5 degrees, 0.414, times a positive length.
+fn tangent(length: i16) -> i16 {
+    length / 4 + length / 8 + length / 32
 }
 
 /// The bin of a length, in pixels, on a picture of that size.

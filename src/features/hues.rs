@@ -9,43 +9,63 @@
 pub(super) const BINS: usize = 7;
 
 /// The least difference of largest and smallest colour, of 255, that makes a hue.
-const LEAST_CHROMA: u8 = 16;
+const LEAST_CHROMA: i16 = 16;
+
+/// Pixels that are counted together: as many as the narrow counters can hold.
+const BLOCK: usize = 1 << 15;
 
 /// Shares of all pixels whose hue lies in each bin; the rest up to 1 is grey.
 pub(super) fn shares([red, green, blue]: [&[u8]; 3]) -> [f32; BINS] {
     let mut counts = [0_u32; BINS];
-    for ((&red, &green), &blue) in red.iter().zip(green).zip(blue) {
-        if let Some(bin) = bin(red, green, blue) {
-            counts[bin] += 1;
+    let planes = red.chunks(BLOCK).zip(green.chunks(BLOCK)).zip(blue.chunks(BLOCK));
+    for ((red, green), blue) in planes {
+        let reaching = count_reaching(red, green, blue);
+        for (bin, count) in counts.iter_mut().enumerate() {
+            let beyond = reaching.get(bin + 1).copied().unwrap_or(0);
+            *count += u32::from(reaching[bin] - beyond);
         }
     }
     let all = red.len().max(1) as f32;
     counts.map(|count| count as f32 / all)
 }
 
-/// The bin that a colour's hue lies in; `None` for grey.
-fn bin(red: u8, green: u8, blue: u8) -> Option<usize> {
+/// How many colours have a hue in each bin or beyond it.
+///
+/// Comparing with all bounds takes neither a division nor a branch, so that the compiler can do it
+/// for several pixels at a time.
+fn count_reaching(red: &[u8], green: &[u8], blue: &[u8]) -> [u16; BINS] {
+    let mut counts = [0; BINS];
+    for ((&red, &green), &blue) in red.iter().zip(green).zip(blue) {
+        let (hue, chroma) = hue_and_chroma(red, green, blue);
+        for (bin, count) in counts.iter_mut().enumerate() {
+            let reached = BINS as i16 * hue >= 6 * bin as i16 * chroma;
+            *count += u16::from(reached & (chroma >= LEAST_CHROMA));
+        }
+    }
+    counts
+}
+
+/// The hue in sixths of the circle times the chroma (0 to just below 6 times it), and the chroma.
+fn hue_and_chroma(red: u8, green: u8, blue: u8) -> (i16, i16) {
+    let [red, green, blue] = [red, green, blue].map(i16::from);
     let largest = red.max(green).max(blue);
     let chroma = largest - red.min(green).min(blue);
-    if chroma < LEAST_CHROMA {
-        return None;
-    }
-    // The hue in sixths of the circle, times the chroma.
-    let chroma = i32::from(chroma);
-    let (sixth, past) = if largest == red {
-        (if green >= blue { 0 } else { 6 }, i32::from(green) - i32::from(blue))
-    } else if largest == green {
-        (2, i32::from(blue) - i32::from(red))
-    } else {
-        (4, i32::from(red) - i32::from(green))
-    };
-    let hue = sixth * chroma + past;
-    Some((BINS as i32 * hue / (6 * chroma)) as usize)
+    let around_red = if green >= blue { green - blue } else { 6 * chroma + green - blue };
+    let around_green = 2 * chroma + blue - red;
+    let around_blue = 4 * chroma + red - green;
+    let otherwise = if largest == green { around_green } else { around_blue };
+    (if largest == red { around_red } else { otherwise }, chroma)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The bin that a colour's hue lies in; `None` for grey.
+    fn bin(red: u8, green: u8, blue: u8) -> Option<usize> {
+        let reached = count_reaching(&[red], &[green], &[blue]);
+        reached.iter().sum::<u16>().checked_sub(1).map(usize::from)
+    }
 
     #[test]
     fn the_circle_is_cut_into_seven_equal_bins() {
@@ -74,11 +94,15 @@ mod tests {
     }
 
     #[test]
-    fn every_colour_falls_into_some_bin() {
-        let steps = || (0..=255_u8).step_by(5);
+    fn every_colour_lies_where_its_hue_says() {
+        let steps = || (0..=255_u8).step_by(15);
         for (red, green) in steps().flat_map(|red| steps().map(move |green| (red, green))) {
-            for blue in steps() {
-                assert!(bin(red, green, blue).is_none_or(|bin| bin < BINS), "{red} {green} {blue}");
+            for blue in steps().filter(|blue| red.abs_diff(*blue) >= 16) {
+                let (hue, chroma) = hue_and_chroma(red, green, blue);
+                let turns = f64::from(hue) / (6.0 * f64::from(chroma));
+                assert!((0.0..1.0).contains(&turns), "{red} {green} {blue}: {turns}");
+                let expected = (turns * BINS as f64 + 1e-9) as usize;
+                assert_eq!(bin(red, green, blue), Some(expected), "{red} {green} {blue}");
             }
         }
     }
@@ -89,5 +113,12 @@ mod tests {
         let green = [0, 10, 255, 70];
         let blue = [0, 10, 0, 70];
         assert_eq!(shares([&red, &green, &blue]), [0.5, 0.0, 0.25, 0.0, 0.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn pictures_of_more_than_one_block_are_counted_whole() {
+        let half: Vec<u8> = (0..4 * BLOCK + 2).map(|at| 255 * (at % 2) as u8).collect();
+        let none = vec![0; half.len()];
+        assert_eq!(shares([&none, &half, &none])[2], 0.5);
     }
 }

@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn the_smallest_pictures_are_their_own_main_object() {
         assert_outline(find(&RgbImage::new(1, 1)), 1, 4, 1, 1.0);
-        assert_outline(find(&RgbImage::new(320, 1)), 320, 642, 320, 320.0);
-        assert_outline(find(&RgbImage::new(1, 320)), 320, 642, 320, 1.0 / 320.0);
+        assert_outline(find(&RgbImage::new(256, 1)), 256, 514, 256, 256.0);
+        assert_outline(find(&RgbImage::new(1, 256)), 256, 514, 256, 1.0 / 256.0);
     }
 }

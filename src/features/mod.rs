@@ -12,7 +12,7 @@
 //! | `contrast` | standard deviation of luma | 0 to 0.5 | `tones` |
 //! | `area_by_perim` | main object's area over its perimeter, over the longest side | 0 to 0.25 | `main_object` |
 //! | `edge_length1` | share of edges shorter than 1/32 of the longest side | 0 to 1 | `edges` |
-//! | `aspect_ratio` | main object's width over its height | 1/320 to 320 | `main_object` |
+//! | `aspect_ratio` | main object's width over its height | 1/256 to 256 | `main_object` |
 //!
 //! All are measured on a working copy of bounded size, so a scene has nearly the same features
 //! whatever the camera's resolution, and exactly the same whatever the pixel format and the stride.

@@ -149,9 +149,9 @@ fn the_smallest_and_the_longest_pictures_have_features() {
     let dot = extract(&RgbImage::from_pixel(1, 1, Rgb([255; 3])));
     assert_features(dot, [0.0, 1.0, 0.0, 0.0, 0.25, 0.0, 1.0]);
     let line = extract(&RgbImage::from_pixel(4096, 1, Rgb([255, 0, 0])));
-    assert_features(line, [0.0, 0.241_f32.sqrt(), 1.0, 0.0, 1.0 / 642.0, 0.0, 320.0]);
+    assert_features(line, [0.0, 0.241_f32.sqrt(), 1.0, 0.0, 1.0 / 514.0, 0.0, 256.0]);
     let column = extract(&RgbImage::from_pixel(1, 4096, Rgb([255, 0, 0])));
-    assert_features(column, [0.0, 0.241_f32.sqrt(), 1.0, 0.0, 1.0 / 642.0, 0.0, 1.0 / 320.0]);
+    assert_features(column, [0.0, 0.241_f32.sqrt(), 1.0, 0.0, 1.0 / 514.0, 0.0, 1.0 / 256.0]);
 }
 
 #[test]
@@ -193,7 +193,7 @@ proptest! {
         prop_assert!((0.0..=0.5).contains(&contrast));
         prop_assert!(area > 0.0 && area <= 0.25);
         prop_assert!((0.0..=1.0).contains(&edge));
-        prop_assert!(aspect > 0.0 && aspect <= 320.0);
+        prop_assert!(aspect > 0.0 && aspect <= 256.0);
         prop_assert_eq!(features, extract(&image));
     }
 }

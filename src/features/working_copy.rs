@@ -2,7 +2,9 @@
 //! it says depend on the scene and hardly on the camera's resolution.
 //!
 //! The longest side of the copy is at most [`LONGEST_SIDE`]; smaller pictures are never enlarged.
-//! Reduction weighs every source pixel (triangle filter), which takes sensor noise down with it.
+//! Reduction is by a triangle filter, which takes sensor noise down with it, over no more than
+//! [`SAMPLES`] source pixels a side for each pixel of the copy: a larger picture costs no more, and
+//! some of its pixels are never looked at.
 //! The picture is read where it lies; padding at the end of its rows never reaches the copy.
 
 use fast_image_resize::images::{CroppedImage, Image, ImageRef};
@@ -15,7 +17,11 @@ use super::FeatureError;
 use crate::frame::{Picture, PixelFormat};
 
 /// The most pixels that a side of the working copy has.
-const LONGEST_SIDE: u32 = 320;
+const LONGEST_SIDE: u32 = 256;
+
+/// Source pixels, each way, that one pixel of the copy is made of at most (its neighbours share
+/// them).
+const SAMPLES: u8 = 3;
 
 /// The picture at working size, as one plane for each colour and one for grey.
 ///
@@ -149,7 +155,9 @@ fn fit(image: &mut Image<'static>, (width, height): (u32, u32), pixel_type: Pixe
 }
 
 fn options() -> ResizeOptions {
-    ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).use_alpha(false)
+    ResizeOptions::new()
+        .resize_alg(ResizeAlg::SuperSampling(FilterType::Bilinear, SAMPLES))
+        .use_alpha(false)
 }
 
 fn pixel_type(format: PixelFormat) -> PixelType {
@@ -179,12 +187,12 @@ mod tests {
 
     #[test]
     fn the_copy_keeps_the_shape_and_never_grows() {
-        assert_eq!(reduced_size(1280, 720), (320, 180));
-        assert_eq!(reduced_size(375, 500), (240, 320));
-        assert_eq!(reduced_size(320, 7), (320, 7));
+        assert_eq!(reduced_size(1280, 720), (256, 144));
+        assert_eq!(reduced_size(375, 500), (192, 256));
+        assert_eq!(reduced_size(256, 7), (256, 7));
         assert_eq!(reduced_size(31, 17), (31, 17));
-        assert_eq!(reduced_size(4096, 1), (320, 1));
-        assert_eq!(reduced_size(u32::MAX, u32::MAX), (320, 320));
+        assert_eq!(reduced_size(4096, 1), (256, 1));
+        assert_eq!(reduced_size(u32::MAX, u32::MAX), (256, 256));
     }
 
     #[test]
