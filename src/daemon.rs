@@ -116,7 +116,7 @@ pub fn run(plan: Plan, signals: &Receiver<()>, clock: Clock) -> anyhow::Result<R
         }
     }
     drop((settled, mailbox, capture_events));
-    let watched = Watch { signals, from_capture, from_output, panics: stages.exits.1.clone() }
+    let watched = Watch { signals, from_capture, from_output, panics: stages.panics.1.clone() }
         .until_over(&mut captures, &mut faults);
 
     captures.into_values().for_each(Capture::stop);
@@ -150,7 +150,7 @@ struct Watch<'a> {
     signals: &'a Receiver<()>,
     from_capture: Receiver<capture::Event>,
     from_output: Receiver<OutputEvent>,
-    panics: Receiver<Exit>,
+    panics: Receiver<String>,
 }
 
 impl Watch<'_> {
@@ -180,10 +180,10 @@ impl Watch<'_> {
                     }
                     Err(_) => bail!("the output stage has stopped"),
                 },
-                recv(self.panics) -> exit => match exit {
-                    Ok(Exit { thread, panicked: true }) => bail!("thread {thread} has panicked"),
-                    Ok(Exit { panicked: false, .. }) | Err(_) => {}
-                },
+                recv(self.panics) -> thread => {
+                    let thread = thread.unwrap_or_default();
+                    bail!("thread {thread} has panicked");
+                }
             }
         }
         Ok(())
@@ -211,24 +211,25 @@ fn note(
 /// The threads of a run.
 struct Stages {
     running: Vec<(String, JoinHandle<()>)>,
-    exits: (Sender<Exit>, Receiver<Exit>),
-}
-
-/// A thread is over.
-struct Exit {
-    thread: String,
-    panicked: bool,
+    /// The names of those that are over.
+    exits: (Sender<String>, Receiver<String>),
+    /// The names of those that panicked.
+    panics: (Sender<String>, Receiver<String>),
 }
 
 impl Default for Stages {
     fn default() -> Self {
-        Self { running: Vec::new(), exits: unbounded() }
+        Self { running: Vec::new(), exits: unbounded(), panics: unbounded() }
     }
 }
 
 impl Stages {
     fn spawn(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> anyhow::Result<()> {
-        let farewell = Farewell { thread: name.to_owned(), exits: self.exits.0.clone() };
+        let farewell = Farewell {
+            thread: name.to_owned(),
+            exits: self.exits.0.clone(),
+            panics: self.panics.0.clone(),
+        };
         let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
             let _farewell = farewell;
             work();
@@ -242,7 +243,7 @@ impl Stages {
     fn join(self, limit: Instant) -> anyhow::Result<()> {
         let mut left = self.running;
         while !left.is_empty() {
-            let Ok(Exit { thread, .. }) = self.exits.1.recv_deadline(limit) else {
+            let Ok(thread) = self.exits.1.recv_deadline(limit) else {
                 let names: Vec<&str> = left.iter().map(|(name, _)| name.as_str()).collect();
                 bail!("still at work {GRACE:?} after the stop, given up: {}", names.join(", "));
             };
@@ -257,13 +258,16 @@ impl Stages {
 /// Says that its thread is over, whichever way it ends.
 struct Farewell {
     thread: String,
-    exits: Sender<Exit>,
+    exits: Sender<String>,
+    panics: Sender<String>,
 }
 
 impl Drop for Farewell {
     fn drop(&mut self) {
-        let exit = Exit { thread: self.thread.clone(), panicked: thread::panicking() };
         // Nobody listens once main has given the threads up.
-        let _ = self.exits.send(exit);
+        if thread::panicking() {
+            let _ = self.panics.send(self.thread.clone());
+        }
+        let _ = self.exits.send(self.thread.clone());
     }
 }
