@@ -39,18 +39,16 @@ pub fn models_directory(named: Option<&Path>) -> Result<PathBuf, NoModels> {
     roots().map(|root| root.join("models")).find(|models| has_manifest(models)).ok_or(NoModels)
 }
 
-/// The ONNX Runtime library: `named`, else `ORT_DYLIB_PATH`, else beside `models`, else the
-/// system's. The first candidate is returned where none exists, for the error to name.
+/// The ONNX Runtime library: `named`, else beside `models`, else in a root, else the system's. The
+/// first candidate is returned where none exists, for the error to name.
 pub fn onnxruntime_library(named: Option<&Path>, models: &Path) -> PathBuf {
     if let Some(library) = named {
         return library.to_owned();
     }
-    if let Some(library) = env::var_os("ORT_DYLIB_PATH") {
-        return library.into();
-    }
     let beside = models.parent().unwrap_or(Path::new(".")).join("lib/libonnxruntime.so");
+    let in_roots = roots().map(|root| root.join("lib/libonnxruntime.so"));
     let system = SYSTEM_LIBRARIES.iter().map(PathBuf::from);
-    let mut candidates = std::iter::once(beside.clone()).chain(system);
+    let mut candidates = std::iter::once(beside.clone()).chain(in_roots).chain(system);
     candidates.find(|library| library.is_file()).unwrap_or(beside)
 }
 

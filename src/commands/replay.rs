@@ -1,8 +1,8 @@
 //! `classifyd replay`: recordings, images or a camera, one record per frame on stdout.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +16,7 @@ use crate::capture::{Source, StreamSpec};
 use crate::config::{Config, PolicyKind};
 use crate::daemon::{self, Plan, Report, StreamPlan};
 use crate::frame::{Budget, Pace, StreamName};
+use crate::output::Summary;
 
 /// What `replay` takes.
 #[derive(Debug, Parser)]
@@ -71,6 +72,7 @@ pub fn run(arguments: Arguments, mut context: Context) -> Result<(), Failure> {
     }
     let policy = arguments.policy(config.as_ref())?;
     let streams = arguments.streams(context.places.pipelines().as_deref())?;
+    let summary = arguments.summary.as_deref().map(SummaryFile::create).transpose()?;
     let signals = daemon::signals()?;
     let manifests = equipment::manifests_for(&policy, config.as_ref(), &context.places)?;
     let roster = equipment::load(
@@ -90,16 +92,35 @@ pub fn run(arguments: Arguments, mut context: Context) -> Result<(), Failure> {
         progress: context.progress.clone(),
     };
     let report = daemon::run(plan, &signals, context.clock)?;
-    finish(report, arguments.summary.as_deref())
+    finish(report, summary)
+}
+
+/// A file for the summary, opened before the run: a wrong path must not cost one.
+pub struct SummaryFile {
+    path: PathBuf,
+    file: File,
+}
+
+impl SummaryFile {
+    fn create(path: &Path) -> anyhow::Result<Self> {
+        let file = File::create(path)
+            .with_context(|| format!("cannot write the summary to {}", path.display()))?;
+        Ok(Self { path: path.to_owned(), file })
+    }
+
+    fn write(mut self, summary: &Summary) -> anyhow::Result<()> {
+        let json = serde_json::to_string_pretty(summary)? + "\n";
+        self.file
+            .write_all(json.as_bytes())
+            .with_context(|| format!("cannot write the summary to {}", self.path.display()))
+    }
 }
 
 /// Shows the summary, writes it where asked, and fails if a stream did.
-pub fn finish(report: Report, summary: Option<&Path>) -> Result<(), Failure> {
+pub fn finish(report: Report, file: Option<SummaryFile>) -> Result<(), Failure> {
     eprint!("{}", report.summary);
-    if let Some(file) = summary {
-        let json = serde_json::to_string_pretty(&report.summary).context("no summary")?;
-        fs::write(file, json + "\n")
-            .with_context(|| format!("cannot write the summary to {}", file.display()))?;
+    if let Some(file) = file {
+        file.write(&report.summary)?;
     }
     let mut faults = report.faults.into_iter();
     let Some((stream, first)) = faults.next() else { return Ok(()) };

@@ -12,7 +12,11 @@ use crate::premodel::RecipeFault;
 #[derive(Debug, Error)]
 pub enum PremodelError {
     /// It cannot be read.
-    #[error("cannot read the premodel {}", path.display())]
+    #[error(
+        "cannot read the premodel {} (train one with `classifyd train`, name one with --premodel, or \
+         do without: --model NAME)",
+        path.display()
+    )]
     Read {
         /// The file.
         path: PathBuf,
