@@ -8,11 +8,10 @@
 //!
 //! An edge is a connected component of the lines, its length the count of its pixels.
 
-use std::ops::Range;
-
 use image::GrayImage;
 
 use super::components::Components;
+use super::neighbourhoods::{inner_rows, neighbourhoods};
 
 /// Bins that lengths are counted in.
 pub(super) const BINS: usize = 7;
@@ -75,7 +74,7 @@ impl EdgeFinder {
             plane.clear();
             plane.resize(width * height, 0);
         }
-        for inside in inner_rows(width, height) {
+        for inside in inner_rows(width, height, REACH) {
             let top = inside.start - REACH * (width + 1);
             self.row.read(&grey[top..top + KERNEL * width], width);
             let across = &mut self.across[inside.clone()];
@@ -91,7 +90,7 @@ impl EdgeFinder {
     fn thin(&mut self, width: usize, height: usize) {
         self.lines.clear();
         self.lines.resize(width * height, 0);
-        for inside in inner_rows(width, height) {
+        for inside in inner_rows(width, height, REACH) {
             let gradients = self.across[inside.clone()].iter().zip(&self.down[inside.clone()]);
             let around = neighbourhoods(&self.strength, inside.clone(), width);
             let lines = self.lines[inside].iter_mut().zip(gradients).zip(around);
@@ -142,14 +141,9 @@ fn columns(rows: &[u8], width: usize) -> impl Iterator<Item = [i16; KERNEL]> {
     rows.map(|((((&a, &b), &c), &d), &e)| [a, b, c, d, e].map(i16::from))
 }
 
-// A window's pixels by index, which the compiler sees through where it does not through a
-// conversion that could fail.
+// By index, because the compiler sees through that and not through a conversion that could fail.
 fn five(window: &[i16]) -> [i16; KERNEL] {
     [window[0], window[1], window[2], window[3], window[4]]
-}
-
-fn three(window: &[i16]) -> [i16; 3] {
-    [window[0], window[1], window[2]]
 }
 
 /// The binomial half of the kernel.
@@ -167,24 +161,6 @@ fn length(across: i16, down: i16) -> i16 {
     let (wide, tall) = (across.abs(), down.abs());
     let shorter = wide.min(tall);
     wide.max(tall) + shorter / 4 + shorter / 8
-}
-
-/// Where the rows lie that gradients are taken in, the outermost columns left out.
-fn inner_rows(width: usize, height: usize) -> impl Iterator<Item = Range<usize>> {
-    let rows = if width < KERNEL { 0..0 } else { REACH..height.saturating_sub(REACH) };
-    rows.map(move |y| y * width + REACH..(y + 1) * width - REACH)
-}
-
-/// The three by three pixels around each pixel of the part `inside` of a plane, row by row.
-fn neighbourhoods(
-    plane: &[i16],
-    inside: Range<usize>,
-    width: usize,
-) -> impl Iterator<Item = [[i16; 3]; 3]> {
-    let windows = |start: usize| plane[start - 1..start + inside.len() + 1].windows(3);
-    let (above, below) = (windows(inside.start - width), windows(inside.start + width));
-    let rows = above.zip(windows(inside.start)).zip(below);
-    rows.map(|((above, level), below)| [three(above), three(level), three(below)])
 }
 
 /// The mark of a pixel with that gradient, its strength and its neighbours' given.

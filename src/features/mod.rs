@@ -24,6 +24,7 @@ mod edges;
 mod hues;
 mod keypoints;
 mod main_object;
+mod neighbourhoods;
 mod tones;
 mod working_copy;
 
@@ -32,6 +33,7 @@ use thiserror::Error;
 
 use crate::frame::Picture;
 use edges::EdgeFinder;
+use keypoints::CornerFinder;
 use main_object::ObjectFinder;
 use working_copy::WorkingCopy;
 
@@ -111,6 +113,7 @@ pub enum FeatureError {
 #[derive(Debug)]
 pub struct Extractor {
     copy: WorkingCopy,
+    corners: CornerFinder,
     edges: EdgeFinder,
     objects: ObjectFinder,
 }
@@ -120,6 +123,7 @@ impl Extractor {
     pub fn new() -> Self {
         Self {
             copy: WorkingCopy::new(),
+            corners: CornerFinder::default(),
             edges: EdgeFinder::default(),
             objects: ObjectFinder::default(),
         }
@@ -140,7 +144,7 @@ impl Extractor {
         let [edge_length1, ..] = self.edges.length_shares(grey);
         let object = self.objects.find(planes, self.copy.width());
         [
-            keypoints::density(grey),
+            self.corners.density(grey),
             tones::average_perceived_brightness(planes),
             hue1,
             tones::contrast(grey),
