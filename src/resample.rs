@@ -49,7 +49,8 @@ pub struct ResampleError {
     refusal: String,
 }
 
-/// Resizes pictures to one size, into memory that it keeps.
+/// Resizes pictures into memory that it keeps.
+#[derive(Debug)]
 pub struct Resampler {
     resizer: Resizer,
     algorithm: ResizeAlg,
@@ -57,19 +58,21 @@ pub struct Resampler {
 }
 
 impl Resampler {
-    /// A resampler whose results are `width` by `height` pixels.
-    pub fn new(algorithm: ResizeAlg, (width, height): (u32, u32)) -> Self {
-        let target = Image::new(width, height, PixelType::U8x4);
+    /// A resampler that makes pixels between pixels by `algorithm`.
+    pub fn new(algorithm: ResizeAlg) -> Self {
+        let target = Image::new(0, 0, PixelType::U8x4);
         Self { resizer: Resizer::new(), algorithm, target }
     }
 
-    /// Resizes `region` of `picture`. The pixels returned are tightly packed, row after row, in
-    /// the picture's own format.
-    pub fn resize(&mut self, picture: &Picture, region: Region) -> Result<&[u8], ResampleError> {
-        let pixel = pixel_type(picture.format());
-        if self.target.pixel_type() != pixel {
-            self.target = Image::new(self.target.width(), self.target.height(), pixel);
-        }
+    /// Resizes `region` of `picture` to `size`, pixels across and down. The pixels returned are
+    /// tightly packed, row after row, in the picture's own format.
+    pub fn resize(
+        &mut self,
+        picture: &Picture,
+        region: Region,
+        size: (u32, u32),
+    ) -> Result<&[u8], ResampleError> {
+        self.fit_target(size, pixel_type(picture.format()));
         let filled = match picture.format() {
             PixelFormat::Rgb => self.fill_target::<U8x3>(picture, region),
             PixelFormat::Rgbx | PixelFormat::Bgrx => self.fill_target::<U8x4>(picture, region),
@@ -80,6 +83,13 @@ impl Resampler {
             refusal: refusal.to_string(),
         })?;
         Ok(self.target.buffer())
+    }
+
+    fn fit_target(&mut self, (width, height): (u32, u32), pixel: PixelType) {
+        let is = (self.target.width(), self.target.height(), self.target.pixel_type());
+        if is != (width, height, pixel) {
+            self.target = Image::new(width, height, pixel);
+        }
     }
 
     /// Typed by the pixel, so that the library is compiled for these two pixels alone.

@@ -28,10 +28,10 @@ mod neighbourhoods;
 mod tones;
 mod working_copy;
 
-use fast_image_resize::{ImageBufferError, ResizeError};
 use thiserror::Error;
 
 use crate::frame::Picture;
+use crate::resample::ResampleError;
 use edges::EdgeFinder;
 use keypoints::CornerFinder;
 use main_object::ObjectFinder;
@@ -75,26 +75,9 @@ impl Features {
 /// Why a picture has no features. No picture is known to lead here.
 #[derive(Debug, Error)]
 pub enum FeatureError {
-    /// The resizer does not accept the picture's memory.
-    #[error("the {width}x{height} picture cannot be read as an image; report its pipeline")]
-    View {
-        /// Its width.
-        width: u32,
-        /// Its height.
-        height: u32,
-        /// What the resizer says.
-        source: ImageBufferError,
-    },
-    /// The resizer does not accept the reduction.
-    #[error("the {width}x{height} picture cannot be reduced to a working copy; report its size")]
-    Reduce {
-        /// Its width.
-        width: u32,
-        /// Its height.
-        height: u32,
-        /// What the resizer says.
-        source: ResizeError,
-    },
+    /// No working copy could be made of it.
+    #[error(transparent)]
+    Resample(#[from] ResampleError),
     /// A formula broke down.
     #[error("the {width}x{height} picture has features that are not finite: {values:?}; report it")]
     NotFinite {

@@ -7,14 +7,11 @@
 //! some of its pixels are never looked at.
 //! The picture is read where it lies; padding at the end of its rows never reaches the copy.
 
-use fast_image_resize::images::{CroppedImage, Image, ImageRef};
-use fast_image_resize::{
-    FilterType, ImageBufferError, PixelType, ResizeAlg, ResizeError, ResizeOptions, Resizer,
-};
+use fast_image_resize::{FilterType, ResizeAlg};
 use image::GrayImage;
 
-use super::FeatureError;
 use crate::frame::{Picture, PixelFormat};
+use crate::resample::{Region, ResampleError, Resampler};
 
 /// The most pixels that a side of the working copy has.
 const LONGEST_SIDE: u32 = 256;
@@ -28,9 +25,7 @@ const SAMPLES: u8 = 3;
 /// All four planes are as large, rows without padding.
 #[derive(Debug)]
 pub(super) struct WorkingCopy {
-    resizer: Resizer,
-    packed: Vec<u8>,
-    reduced: Image<'static>,
+    resampler: Resampler,
     red: Vec<u8>,
     green: Vec<u8>,
     blue: Vec<u8>,
@@ -41,9 +36,7 @@ impl WorkingCopy {
     /// A copy of nothing yet.
     pub(super) fn new() -> Self {
         Self {
-            resizer: Resizer::new(),
-            packed: Vec::new(),
-            reduced: Image::new(0, 0, PixelType::U8x3),
+            resampler: Resampler::new(ResizeAlg::SuperSampling(FilterType::Bilinear, SAMPLES)),
             red: Vec::new(),
             green: Vec::new(),
             blue: Vec::new(),
@@ -52,10 +45,19 @@ impl WorkingCopy {
     }
 
     /// Becomes the copy of `picture`.
-    pub(super) fn take(&mut self, picture: &Picture) -> Result<(), FeatureError> {
-        self.reduce(picture)?;
-        self.split(picture.format());
-        self.mix();
+    pub(super) fn take(&mut self, picture: &Picture) -> Result<(), ResampleError> {
+        let size = reduced_size(picture.width(), picture.height());
+        let reduced = self.resampler.resize(picture, Region::whole(picture), size)?;
+        let [red, green, blue] = picture.format().rgb_offsets();
+        let planes = [(red, &mut self.red), (green, &mut self.green), (blue, &mut self.blue)];
+        for (offset, plane) in planes {
+            plane.clear();
+            match picture.format() {
+                PixelFormat::Rgb => pick::<3>(reduced, offset, plane),
+                PixelFormat::Rgbx | PixelFormat::Bgrx => pick::<4>(reduced, offset, plane),
+            }
+        }
+        self.mix(size);
         Ok(())
     }
 
@@ -74,36 +76,7 @@ impl WorkingCopy {
         self.grey.width() as usize
     }
 
-    fn reduce(&mut self, picture: &Picture) -> Result<(), FeatureError> {
-        let (width, height) = (picture.width(), picture.height());
-        let view = match view_in_place(picture) {
-            Some(view) => view,
-            None => view_packed(picture, &mut self.packed)
-                .map_err(|source| FeatureError::View { width, height, source })?,
-        };
-        fit(&mut self.reduced, reduced_size(width, height), pixel_type(picture.format()));
-        CroppedImage::new(&view, 0, 0, width, height)
-            .map_err(ResizeError::from)
-            .and_then(|shown| self.resizer.resize(&shown, &mut self.reduced, &options()))
-            .map_err(|source| FeatureError::Reduce { width, height, source })
-    }
-
-    fn split(&mut self, format: PixelFormat) {
-        let [red, green, blue] = format.rgb_offsets();
-        let planes = [(red, &mut self.red), (green, &mut self.green), (blue, &mut self.blue)];
-        for (offset, plane) in planes {
-            plane.clear();
-            match format {
-                PixelFormat::Rgb => pick::<3>(self.reduced.buffer(), offset, plane),
-                PixelFormat::Rgbx | PixelFormat::Bgrx => {
-                    pick::<4>(self.reduced.buffer(), offset, plane);
-                }
-            }
-        }
-    }
-
-    fn mix(&mut self) {
-        let size = (self.reduced.width(), self.reduced.height());
+    fn mix(&mut self, size: (u32, u32)) {
         if self.grey.dimensions() != size {
             self.grey = GrayImage::new(size.0, size.1);
         }
@@ -122,49 +95,6 @@ fn luma(red: u8, green: u8, blue: u8) -> u8 {
 /// Appends the byte at `offset` of each pixel of `BYTES` bytes to `plane`.
 fn pick<const BYTES: usize>(pixels: &[u8], offset: usize, plane: &mut Vec<u8>) {
     plane.extend(pixels.as_chunks::<BYTES>().0.iter().map(|pixel| pixel[offset]));
-}
-
-/// The picture as an image that is as wide as its stride.
-///
-/// `None` if the stride does not count in pixels that way, or if the memory ends before the
-/// padding of the last row does.
-fn view_in_place(picture: &Picture) -> Option<ImageRef<'_>> {
-    let pixels_per_row = u32::try_from(picture.stride() / picture.format().bytes()).ok()?;
-    let pixel_type = pixel_type(picture.format());
-    ImageRef::new(pixels_per_row, picture.height(), picture.bytes(), pixel_type).ok()
-}
-
-/// The picture with its rows copied together into `packed`.
-fn view_packed<'a>(
-    picture: &Picture,
-    packed: &'a mut Vec<u8>,
-) -> Result<ImageRef<'a>, ImageBufferError> {
-    packed.clear();
-    for y in 0..picture.height() {
-        packed.extend_from_slice(picture.row(y));
-    }
-    ImageRef::new(picture.width(), picture.height(), packed, pixel_type(picture.format()))
-}
-
-/// Gives `image` a size and a pixel type, keeping its memory if it has them already.
-fn fit(image: &mut Image<'static>, (width, height): (u32, u32), pixel_type: PixelType) {
-    let is = (image.width(), image.height(), image.pixel_type());
-    if is != (width, height, pixel_type) {
-        *image = Image::new(width, height, pixel_type);
-    }
-}
-
-fn options() -> ResizeOptions {
-    ResizeOptions::new()
-        .resize_alg(ResizeAlg::SuperSampling(FilterType::Bilinear, SAMPLES))
-        .use_alpha(false)
-}
-
-fn pixel_type(format: PixelFormat) -> PixelType {
-    match format {
-        PixelFormat::Rgb => PixelType::U8x3,
-        PixelFormat::Rgbx | PixelFormat::Bgrx => PixelType::U8x4,
-    }
 }
 
 /// The size of the working copy: the same shape, at least one pixel each way.

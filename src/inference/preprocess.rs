@@ -24,8 +24,7 @@ impl Preprocessor {
             Resize::Bilinear => FilterType::Bilinear,
             Resize::Bicubic => FilterType::CatmullRom,
         };
-        let size = (spec.width, spec.height);
-        let resampler = Resampler::new(ResizeAlg::Convolution(filter), size);
+        let resampler = Resampler::new(ResizeAlg::Convolution(filter));
         Self { spec: spec.clone(), resampler }
     }
 
@@ -35,7 +34,8 @@ impl Preprocessor {
             Fit::CentreCrop(share) => Region::centred_square(picture, f64::from(share)),
             Fit::Squash => Region::whole(picture),
         };
-        let pixels = self.resampler.resize(picture, region)?;
+        let size = (self.spec.width, self.spec.height);
+        let pixels = self.resampler.resize(picture, region, size)?;
         Ok(normalise(&self.spec, pixels, picture.format()))
     }
 }

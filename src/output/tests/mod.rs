@@ -6,6 +6,7 @@ mod summaries;
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::unbounded;
@@ -70,7 +71,7 @@ fn run_to(
     settled: impl IntoIterator<Item = Settled>,
 ) -> Summary {
     let (send, receive) = unbounded();
-    let thread = start(receive, sink, events, Progress::hidden()).unwrap();
+    let thread = thread::spawn(move || super::run(receive, sink, events, &Progress::hidden()));
     settled.into_iter().for_each(|settled| send.send(settled).unwrap());
     drop(send);
     thread.join().unwrap()
