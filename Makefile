@@ -34,8 +34,17 @@ build: setup ## Build the release binary
 	$(CARGO) build --release --locked
 
 .PHONY: demo
-demo: build ## Classify a sample video
-	./target/release/classifyd replay $(DEMO_FLAGS) $(VIDEO)
+demo: build ## Classify a sample video; the records go to demo.jsonl
+	./target/release/classifyd replay $(DEMO_FLAGS) $(VIDEO) > demo.jsonl
+	@echo
+	@echo "A record (all of them are in demo.jsonl):"
+	@head -n 1 demo.jsonl
+	@echo
+	@echo "One frame in 25, in short:"
+	@sed -nE '1~25s/$(SHORT_RECORD)/  frame \1  \3 (\4), by \2/p' demo.jsonl
+
+# Frame, model, best label and its confidence of a record.
+SHORT_RECORD := .*"frame":([0-9]+),.*"model":"([^"]*)".*"labels":\[\{"class":[0-9]+,"label":"([^"]*)","confidence":([0-9]\.[0-9]{0,2}).*
 
 .PHONY: test
 test: setup ## Run all tests of the daemon
@@ -58,7 +67,7 @@ check: setup ## Formatting, lints, documentation, licences of dependencies
 	@PATH="$(CURDIR)/.setup/bin:$$PATH"; \
 	if ! command -v cargo-deny >/dev/null; then \
 	    echo "==> Building cargo-deny $(CARGO_DENY_VERSION) into .setup/bin (once, some minutes)"; \
-	    $(CARGO) install --locked --quiet --root .setup cargo-deny@$(CARGO_DENY_VERSION); \
+	    $(CARGO) install --locked --quiet --debug --root .setup cargo-deny@$(CARGO_DENY_VERSION); \
 	fi; \
 	$(CARGO) fetch --locked; \
 	cargo-deny --offline --all-features check licenses bans sources
