@@ -299,7 +299,10 @@ mod tests {
         let launch = parse(YARD).unwrap().fill(&values(&[("path", "a b"), ("mode", "two")]));
         let text = launch.unwrap().remove(0).text;
         let words: Vec<&str> = text.split_whitespace().collect();
-        assert_eq!(words.join(" "), r"source path=a\ b size=3 ! caps,format={BGRx,RGBx},mode=two");
+        assert_eq!(
+            words.join(" "),
+            r#"source path=\"a\\040b\" size=3 ! caps,format={BGRx,RGBx},mode=two"#
+        );
     }
 
     #[test]
@@ -314,7 +317,7 @@ mod tests {
         assert!(fault(&[("path", "x"), ("size", "10")]).contains("between 1 and 9"));
         assert!(fault(&[("path", "x"), ("size", "ten")]).contains("not a whole number"));
         assert!(fault(&[("path", "x"), ("mode", "on")]).contains("none of one, two"));
-        assert!(fault(&[("path", "x\ny")]).contains("control character"));
+        assert!(fault(&[("path", "x\0y")]).contains("NUL character"));
     }
 
     #[test]

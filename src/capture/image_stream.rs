@@ -128,9 +128,8 @@ impl Images {
         match self.mailbox.delivery() {
             Delivery::Lossless => None,
             Delivery::NewestWins => {
-                let now = self.registrar.clock.now();
-                self.due = Some((due + PERIOD).max(now));
-                Some(Moment::ago(now.saturating_duration_since(due), self.registrar.clock))
+                self.due = Some((due + PERIOD).max(self.registrar.clock.now()));
+                Some(Moment::of(due, self.registrar.clock))
             }
         }
     }

@@ -100,24 +100,29 @@ fn starts_with_space(text: &str) -> bool {
 
 /// `value` as one word that gst-launch reads back as `value`.
 ///
-/// A backslash takes the meaning from every ASCII character but letters and digits. Quotation marks
-/// would not do: the parser reads a backslash before the closing mark as part of the value. Control
-/// characters cannot be written at all.
+/// A plain word stays as it is. Anything else is written as GStreamer writes strings, between
+/// quotation marks and every odd byte in octal; the marks and the backslashes then get a backslash
+/// each, which the parser of gst-launch takes off again. (Plain backslash quoting would not do: a
+/// backslash at the end would swallow the space that follows.)
 pub(super) fn quote(value: &str) -> Result<String, String> {
-    if let Some(control) = value.chars().find(|c| c.is_control()) {
-        return Err(format!("the control character {control:?} cannot be passed to GStreamer"));
+    if value.contains('\0') {
+        return Err("a NUL character cannot be passed to GStreamer".into());
     }
-    if value.is_empty() {
-        return Ok("\"\"".into());
+    let is_word = !value.is_empty() && value.bytes().all(is_plain);
+    // The plain word NULL would mean: no string.
+    if is_word && value != "NULL" {
+        return Ok(value.to_owned());
     }
-    let mut quoted = String::with_capacity(2 * value.len());
-    for c in value.chars() {
-        if c.is_ascii() && !c.is_ascii_alphanumeric() {
-            quoted.push('\\');
-        }
-        quoted.push(c);
-    }
-    Ok(quoted)
+    let bytes: String = value.bytes().map(octal_unless_plain).collect();
+    Ok(format!(r#"\"{bytes}\""#))
+}
+
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_-+/:.".contains(&byte)
+}
+
+fn octal_unless_plain(byte: u8) -> String {
+    if is_plain(byte) { char::from(byte).to_string() } else { format!(r"\\{byte:03o}") }
 }
 
 #[cfg(test)]
@@ -141,6 +146,8 @@ mod tests {
             "/#no=remark",
             "/$HOME/`id`",
             "'",
+            "NULL",
+            "/line\nbreak\ttab",
             "\"",
             "!",
             "",

@@ -229,7 +229,7 @@ impl Closer {
     pub fn close(&self) {
         let mut state = self.shared.lock();
         state.closed = true;
-        let waiting: Vec<_> = state.slots.values_mut().map(|slot| take_all(slot)).collect();
+        let waiting: Vec<_> = state.slots.values_mut().map(take_all).collect();
         drop(state);
         self.shared.freed.notify_all();
         self.shared.arrived.notify_all();

@@ -29,12 +29,13 @@ mod redact;
 mod registrar;
 mod sink;
 mod source;
+mod stall;
 #[cfg(test)]
 mod tests;
 mod watch;
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crossbeam_channel::Sender;
@@ -136,7 +137,7 @@ fn watch(
         secrets: recipe.secrets.clone(),
         count: Arc::clone(&registrar.count),
         events,
-        state: pipeline::unheard(),
+        state: Mutex::default(),
     }
 }
 

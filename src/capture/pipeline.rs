@@ -1,6 +1,6 @@
 //! Building, starting and stopping a GStreamer pipeline.
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use gstreamer::prelude::*;
@@ -13,6 +13,7 @@ use super::launch::Launch;
 use super::mailbox::{Delivery, Gate};
 use super::sink::Intake;
 use super::source::Recipe;
+use super::stall::StallGuard;
 use super::watch::Watch;
 
 /// The name of the appsink that is appended to every pipeline.
@@ -22,6 +23,9 @@ const SINK: &str = "classifyd_frames";
 pub(super) struct RunningPipeline {
     pipeline: Pipeline,
     gate: Gate,
+    watch: Arc<Watch>,
+    /// For sources that cannot be silent and well.
+    guard: Option<StallGuard>,
 }
 
 /// Starts GStreamer, the first time.
@@ -48,13 +52,14 @@ impl RunningPipeline {
             bus.set_sync_handler(move |_, message| listener.hear(message));
         }
         // From here on, dropping it stops the pipeline.
-        let running = Self { pipeline, gate };
+        let mut running = Self { pipeline, gate, watch, guard: None };
         let playing = running.pipeline.set_state(State::Playing);
-        watch.started()?;
-        playing.map_err(|_| CaptureError::Undecodable {
-            input: watch.input.clone(),
-            reason: "the pipeline does not start, and does not say why".into(),
-        })?;
+        running.watch.started()?;
+        playing.map_err(|_| running.watch.unexplained())?;
+        if !recipe.live {
+            let watch = Arc::clone(&running.watch);
+            running.guard = Some(StallGuard::new(&running.pipeline, watch));
+        }
         Ok(running)
     }
 
@@ -66,6 +71,8 @@ impl RunningPipeline {
 
 impl Drop for RunningPipeline {
     fn drop(&mut self) {
+        self.guard = None;
+        self.watch.silence();
         // The streaming thread may wait in the mailbox, and stopping waits for that thread.
         self.gate.close();
         if self.pipeline.set_state(State::Null).is_err() {
@@ -134,9 +141,4 @@ fn is_paced(recipe: &Recipe, delivery: Delivery) -> bool {
         Delivery::NewestWins => !recipe.live,
         Delivery::Lossless => false,
     }
-}
-
-/// The state of a watch at the start.
-pub(super) fn unheard() -> Mutex<super::watch::State> {
-    Mutex::default()
 }

@@ -20,13 +20,17 @@ pub(super) struct Moment {
 }
 
 impl Moment {
+    /// The moment of an instant that has passed.
+    pub(super) fn of(captured: Instant, clock: Clock) -> Self {
+        let (now, wall) = (clock.now(), clock.wall());
+        let age = now.saturating_duration_since(captured);
+        Self { captured, wall: wall.checked_sub(age).unwrap_or(wall) }
+    }
+
     /// The moment that lies `age` before now.
     pub(super) fn ago(age: Duration, clock: Clock) -> Self {
-        let (now, wall) = (clock.now(), clock.wall());
-        Self {
-            captured: now.checked_sub(age).unwrap_or(now),
-            wall: wall.checked_sub(age).unwrap_or(wall),
-        }
+        let now = clock.now();
+        Self::of(now.checked_sub(age).unwrap_or(now), clock)
     }
 }
 

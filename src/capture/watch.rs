@@ -87,9 +87,32 @@ impl Watch {
         }
     }
 
+    /// Frames so far.
+    pub(super) fn frames(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// The pipeline has died, and has not said why.
+    pub(super) fn note_stall(&self) {
+        self.finish(Err(self.unexplained()));
+    }
+
+    /// What is said of a pipeline that fails without a reason.
+    pub(super) fn unexplained(&self) -> CaptureError {
+        let input = self.input.clone();
+        if self.live {
+            return CaptureError::Camera { input, reason: "it does not start".into() };
+        }
+        CaptureError::Undecodable { input, reason: "it is damaged, or cut off".into() }
+    }
+
+    /// Ends the events: what is stopped has nothing more to say.
+    pub(super) fn silence(&self) {
+        self.lock().phase = Phase::Over;
+    }
+
     fn end(&self) {
-        let nothing_came = self.count.load(Ordering::Relaxed) == 0;
-        if nothing_came && !self.live {
+        if self.frames() == 0 && !self.live {
             return self.finish(Err(CaptureError::NoVideo { input: self.input.clone() }));
         }
         self.finish(Ok(()));
@@ -145,7 +168,7 @@ impl Watch {
     fn explain(&self, error: &gstreamer::glib::Error) -> CaptureError {
         let input = self.input.clone();
         let words = self.secrets.hide(error.message());
-        if let Some(missing) = self.missing_decoder(&words) {
+        if let Some(missing) = self.missing_decoder() {
             return missing;
         }
         if let Some(kind) = error.kind::<ResourceError>() {
@@ -154,21 +177,20 @@ impl Watch {
         if self.live {
             return CaptureError::Camera { input, reason: words };
         }
-        if error.is::<gstreamer::ParseError>() {
+        if finds_no_video(error) {
             return CaptureError::NoVideo { input };
         }
         CaptureError::Undecodable { input, reason: self.reason(error, &words) }
     }
 
-    fn missing_decoder(&self, words: &str) -> Option<CaptureError> {
+    /// If decodebin looked for decoders in vain: the first one for video, else no video was there.
+    fn missing_decoder(&self) -> Option<CaptureError> {
         let state = self.lock();
         let input = self.input.clone();
-        if state.missing.is_empty() || self.count.load(Ordering::Relaxed) > 0 {
+        if state.missing.is_empty() || self.frames() > 0 {
             return None;
         }
-        log::debug!("{}: GStreamer: {words}", self.stream);
-        let video = state.missing.iter().find(|missing| missing.is_video);
-        Some(match video {
+        Some(match state.missing.iter().find(|missing| missing.is_video) {
             Some(missing) => CaptureError::MissingDecoder { input, decoder: missing.name.clone() },
             None => CaptureError::NoVideo { input },
         })
@@ -184,7 +206,7 @@ impl Watch {
     }
 
     fn reason(&self, error: &gstreamer::glib::Error, words: &str) -> String {
-        let frames = self.count.load(Ordering::Relaxed);
+        let frames = self.frames();
         if frames > 0 {
             return format!("it is damaged after frame {}: {words}", frames - 1);
         }
@@ -202,6 +224,12 @@ impl Watch {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether decodebin came to the end of the streams, and none was a video: it then either offers
+/// none to link to, or misses a plug-in without having said which.
+fn finds_no_video(error: &gstreamer::glib::Error) -> bool {
+    error.is::<gstreamer::ParseError>() || error.matches(CoreError::MissingPlugin)
 }
 
 fn camera_remedy(kind: ResourceError) -> &'static str {
