@@ -18,9 +18,10 @@ use crate::capture::mailbox::{self, Delivery};
 use crate::capture::{self, Capture, CaptureError, EventKind, StreamSpec};
 use crate::clock::Clock;
 use crate::frame::StreamName;
+use crate::inference::Roster;
 use crate::inference::prepare::{self, Lane};
 use crate::inference::worker::Worker;
-use crate::inference::{Preprocessor, Roster};
+use crate::models::ModelId;
 use crate::output::{self, OutputEvent, Progress, Summary};
 use crate::scheduler::Queue;
 use crate::select::{self, Every, Selector};
@@ -132,10 +133,10 @@ fn start_workers(
     roster: Roster,
     top_k: usize,
     clock: Clock,
-) -> anyhow::Result<BTreeMap<crate::models::ModelId, Lane>> {
+) -> anyhow::Result<BTreeMap<ModelId, Lane>> {
     let mut lanes = BTreeMap::new();
     for classifier in roster.classifiers {
-        let (manifest, preprocessor, session): (_, Preprocessor, _) = classifier.into_parts();
+        let (manifest, preprocessor, session) = classifier.into_parts();
         let (jobs, from_prepare) = bounded(JOB_CAPACITY);
         let model = manifest.id.clone();
         let worker = Worker { manifest, session, top_k, clock };
@@ -195,16 +196,15 @@ fn note(
     captures: &mut BTreeMap<StreamName, Capture>,
     faults: &mut Vec<(StreamName, CaptureError)>,
 ) {
+    if event.kind.is_last()
+        && let Some(capture) = captures.remove(&event.stream)
+    {
+        capture.stop();
+    }
     match event.kind {
         EventKind::Warning(warning) => log::warn!("stream {}: {warning}", event.stream),
-        EventKind::Ended => {
-            log::debug!("stream {} has ended", event.stream);
-            captures.remove(&event.stream).map(Capture::stop);
-        }
-        EventKind::Failed(error) => {
-            captures.remove(&event.stream).map(Capture::stop);
-            faults.push((event.stream, error));
-        }
+        EventKind::Ended => log::debug!("stream {} has ended", event.stream),
+        EventKind::Failed(error) => faults.push((event.stream, error)),
     }
 }
 

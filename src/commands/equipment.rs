@@ -7,7 +7,6 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Context, ExitCode, Failure};
 use crate::config::{Config, PolicyKind};
-use crate::features::Extractor;
 use crate::inference::Roster;
 use crate::install;
 use crate::models::{self, Manifest, ModelId, Provider};
@@ -205,7 +204,7 @@ pub fn selector(
         PolicyKind::Random => Selector::Random(roster.models(), fastrand::Rng::with_seed(seed)),
         PolicyKind::Premodel => {
             let premodel = premodel(&places.premodel()?, roster)?;
-            Selector::Premodel(Box::new(Extractor::new()), Box::new(premodel))
+            Selector::Premodel(Box::default(), Box::new(premodel))
         }
     })
 }

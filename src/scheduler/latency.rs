@@ -14,7 +14,7 @@ const RELAXATION: f64 = 0.98;
 
 /// A running estimate of one model's latency, preprocessing to labels.
 ///
-/// The estimate is the 95th percentile of the last [`WINDOW`] runs. One that keeps its model from
+/// The estimate is the 95th percentile of the last 64 runs. One that keeps its model from
 /// running could never be corrected by a run, so it relaxes: by 2 % for each frame that the model
 /// is passed over for, down to the fastest run ever seen. The first run after that starts the
 /// window afresh. A model that never was fast enough is so never tried in vain.
