@@ -1,0 +1,190 @@
+//! Reading manifests: the form of the file, and the checks that make a [`Manifest`] of it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::{
+    Channels, Fit, Golden, InputSpec, Labels, Layout, Manifest, ManifestError, ModelId, OutputKind,
+    OutputSpec, Provenance, Published, Resize, Sha256Hex,
+};
+
+impl Manifest {
+    /// Reads and checks the manifest at `path` and the label file it names; the ONNX file is not
+    /// touched.
+    pub fn load(path: &Path) -> Result<Self, ManifestError> {
+        let text = fs::read_to_string(path)
+            .map_err(|source| ManifestError::Read { path: path.to_owned(), source })?;
+        let raw: RawManifest = toml::from_str(&text).map_err(|source| ManifestError::Parse {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })?;
+        raw.check(path)
+    }
+}
+
+/// Reads every manifest of a directory, in the order of their names.
+pub fn load_directory(directory: &Path) -> Result<Vec<Manifest>, ManifestError> {
+    let unlisted = |source| ManifestError::Directory { path: directory.to_owned(), source };
+    let mut paths = BTreeSet::new();
+    for entry in fs::read_dir(directory).map_err(unlisted)? {
+        let path = entry.map_err(unlisted)?.path();
+        let is_manifest = path.extension().is_some_and(|extension| extension == "toml");
+        if is_manifest {
+            paths.insert(path);
+        }
+    }
+    paths.iter().map(|path| Manifest::load(path)).collect()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawManifest {
+    description: String,
+    file: PathBuf,
+    sha256: Sha256Hex,
+    source: Provenance,
+    input: RawInput,
+    output: RawOutput,
+    published: Option<Published>,
+    golden: Option<Golden>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawInput {
+    name: String,
+    layout: Layout,
+    width: u32,
+    height: u32,
+    channels: Channels,
+    mean: [f32; 3],
+    std: [f32; 3],
+    resize: Resize,
+    crop: Option<f32>,
+    fit: Option<RawFit>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RawFit {
+    Squash,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawOutput {
+    name: String,
+    kind: OutputKind,
+    classes: usize,
+    background: bool,
+    labels: PathBuf,
+}
+
+impl RawManifest {
+    fn check(self, path: &Path) -> Result<Manifest, ManifestError> {
+        let value = |fault: String| ManifestError::Value { path: path.to_owned(), fault };
+        let directory = path.parent().unwrap_or(Path::new("."));
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let id = ModelId::new(stem).ok_or_else(|| {
+            value("its file name must be made of letters, digits, `_`, `-` and `.`".to_owned())
+        })?;
+        let input = self.input.check().map_err(value)?;
+        let labels = load_labels(&id, directory.join(&self.output.labels))?;
+        let output = self.output.check(labels).map_err(value)?;
+        if let Some(golden) = &self.golden {
+            golden.check(output.labels.count()).map_err(value)?;
+        }
+        Ok(Manifest {
+            id,
+            description: self.description,
+            file: directory.join(self.file),
+            sha256: self.sha256,
+            source: self.source,
+            input,
+            output,
+            published: self.published,
+            golden: self.golden,
+        })
+    }
+}
+
+impl RawInput {
+    fn check(self) -> Result<InputSpec, String> {
+        let sides = 1..=4096;
+        if !sides.contains(&self.width) || !sides.contains(&self.height) {
+            let (width, height) = (self.width, self.height);
+            return Err(format!("input {width}x{height}: each side must be 1 to 4096"));
+        }
+        if !self.mean.iter().all(|mean| mean.is_finite()) {
+            return Err("input.mean must hold finite numbers".to_owned());
+        }
+        if !self.std.iter().all(|std| std.is_normal()) {
+            return Err("input.std must hold finite numbers other than 0".to_owned());
+        }
+        let fit = match (self.crop, self.fit) {
+            (Some(crop), None) if crop > 0.0 && crop <= 1.0 => Fit::CentreCrop(crop),
+            (Some(crop), None) => {
+                return Err(format!("input.crop = {crop}: it must be above 0 and at most 1"));
+            }
+            (None, Some(RawFit::Squash)) => Fit::Squash,
+            (None, None) | (Some(_), Some(_)) => {
+                return Err("input needs either `crop = 0.875` or `fit = \"squash\"`".to_owned());
+            }
+        };
+        Ok(InputSpec {
+            name: self.name,
+            layout: self.layout,
+            width: self.width,
+            height: self.height,
+            channels: self.channels,
+            mean: self.mean,
+            std: self.std,
+            resize: self.resize,
+            fit,
+        })
+    }
+}
+
+impl RawOutput {
+    fn check(self, labels: Labels) -> Result<OutputSpec, String> {
+        let named = labels.count() + usize::from(self.background);
+        if self.classes != named {
+            return Err(format!(
+                "output.classes = {}, but {} names {} classes{}",
+                self.classes,
+                self.labels.display(),
+                labels.count(),
+                if self.background { " and the background makes one more" } else { "" },
+            ));
+        }
+        Ok(OutputSpec {
+            name: self.name,
+            kind: self.kind,
+            classes: self.classes,
+            background: self.background,
+            labels,
+        })
+    }
+}
+
+impl Golden {
+    fn check(&self, classes: usize) -> Result<(), String> {
+        if self.classes.is_empty() || self.classes.len() != self.probabilities.len() {
+            return Err("golden needs as many probabilities as classes, at least one".to_owned());
+        }
+        if let Some(class) = self.classes.iter().find(|class| **class >= classes) {
+            return Err(format!("golden.classes names class {class}, of {classes} from 0 on"));
+        }
+        Ok(())
+    }
+}
+
+fn load_labels(model: &ModelId, path: PathBuf) -> Result<Labels, ManifestError> {
+    match fs::read_to_string(&path) {
+        Ok(text) => Ok(Labels::from_names(text.lines())),
+        Err(source) => Err(ManifestError::Labels { model: model.clone(), path, source }),
+    }
+}
