@@ -20,11 +20,15 @@ pub struct Arguments {
 
 /// Runs `explain`: features, neighbours, votes, the choice and why. No model is run.
 pub fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
-    let picture = read_image(&arguments.image)?;
+    let image = &arguments.image;
+    let picture = read_image(image).map_err(|error| {
+        let Failure { code, error } = error.into();
+        Failure { code, error: error.context(format!("cannot explain {}", image.display())) }
+    })?;
     let premodel = premodel(context)?;
     let features = Extractor::new().extract(&picture).map_err(anyhow::Error::from)?;
     let verdict = premodel.consult(&features);
-    println!("{} ({}x{})", arguments.image.display(), picture.width(), picture.height());
+    println!("{} ({}x{})", image.display(), picture.width(), picture.height());
     show_features(&features, premodel.premodel());
     show_neighbours(&verdict, premodel.premodel());
     show_votes(&verdict);

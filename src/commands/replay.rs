@@ -29,7 +29,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Time from a frame's capture to its answer
-    #[arg(long, default_value = "100ms")]
+    #[arg(long, default_value = "100ms", allow_hyphen_values = true)]
     budget: Budget,
     /// Pace recordings by the clock; frames are then superseded or expire as they would live
     #[arg(long)]
@@ -175,14 +175,47 @@ pub fn delivery(source: &Source, pace: Pace) -> Delivery {
     }
 }
 
-/// The last part of what the user wrote, numbered if it is taken.
+/// A short name, numbered if it is taken: a file's own, or a URI's address.
 fn unused_name(source: &Source, taken: &mut BTreeSet<String>) -> String {
-    let shown = source.to_string();
-    let trimmed = shown.trim_end_matches('/');
-    let last = trimmed.rsplit('/').next().filter(|last| !last.is_empty()).unwrap_or(&shown);
-    let numbered = (2..).map(|number| format!("{last}-{number}"));
-    let mut candidates = std::iter::once(last.to_owned()).chain(numbered);
-    let name = candidates.find(|name| !taken.contains(name)).unwrap_or_else(|| shown.clone());
-    taken.insert(name.clone());
-    name
+    let name = short_name(&source.to_string());
+    let numbered = (2..).map(|number| format!("{name}-{number}"));
+    let mut candidates = std::iter::once(name.clone()).chain(numbered);
+    let free = candidates.find(|name| !taken.contains(name)).unwrap_or(name);
+    taken.insert(free.clone());
+    free
+}
+
+fn short_name(shown: &str) -> String {
+    let (scheme, rest) = shown.split_once("://").unwrap_or(("file", shown));
+    let rest = rest.trim_end_matches('/');
+    let last = rest.rsplit('/').next().unwrap_or(rest);
+    match scheme {
+        "file" if !last.is_empty() => last.to_owned(),
+        "file" => shown.to_owned(),
+        _ => {
+            let address = rest.split('?').next().unwrap_or(rest);
+            format!("{scheme}-{}", address.trim_start_matches('/').replace('/', "-"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_are_named_after_their_file_or_address() {
+        let cases = [
+            ("/videos/clip.mp4", "clip.mp4"),
+            ("photos/", "photos"),
+            ("file:///a/b.avi", "b.avi"),
+            ("csi://0?fps=30", "csi-0"),
+            ("v4l2:///dev/video1", "v4l2-dev-video1"),
+            ("rtsp://me:***@cam/live", "rtsp-me:***@cam-live"),
+            ("/", "/"),
+        ];
+        for (shown, name) in cases {
+            assert_eq!(short_name(shown), name, "{shown}");
+        }
+    }
 }
