@@ -80,6 +80,9 @@ pub enum Basis {
     Premodel,
     /// Every stage of the premodel said no; this is the model it names for that case.
     PremodelFallback,
+    /// Every stage of the premodel said no and that model is not loaded; this one has the
+    /// best share of the neighbours.
+    PremodelShare,
     /// The user asked for this model alone.
     Fixed,
     /// Drawn by lot.
@@ -101,6 +104,7 @@ impl Reason {
         match self {
             Self::Preferred(Basis::Premodel) => "premodel",
             Self::Preferred(Basis::PremodelFallback) => "premodel_fallback",
+            Self::Preferred(Basis::PremodelShare) => "premodel_share",
             Self::Preferred(Basis::Fixed) => "fixed",
             Self::Preferred(Basis::Random) => "random",
             Self::PreferredTooSlow(_) => "preferred_too_slow",

@@ -8,6 +8,7 @@ use super::{Context, Failure, equipment};
 use crate::capture::read_image;
 use crate::config::PolicyKind;
 use crate::features::{Extractor, Features};
+use crate::outcome::Basis;
 use crate::output::table::Table;
 use crate::premodel::{Premodel, RankedPremodel, Verdict};
 
@@ -102,12 +103,21 @@ fn show_choice(verdict: &Verdict, premodel: &RankedPremodel) {
     }
     print!("\n{table}");
     let Some((first, _)) = selection.ranking.first() else { return };
-    match verdict.chosen() {
-        Some(stage) if stage.model == *first => println!(
-            "\nchoice: {first}, because it is the optimum of {} of the {} neighbours",
-            stage.votes, stage.voters
-        ),
-        Some(_) | None => println!("\nchoice: {first}, the fallback, because every stage said no"),
-    }
+    println!("\nchoice: {first}, {}", reason(selection.basis, verdict));
     println!("at run time the first of the ranking that will finish by the deadline runs");
+}
+
+/// Why a model leads the ranking, in words that follow its name.
+fn reason(basis: Basis, verdict: &Verdict) -> String {
+    match (basis, verdict.chosen()) {
+        (Basis::Premodel, Some(stage)) => {
+            format!("the optimum of {} of the {} neighbours", stage.votes, stage.voters)
+        }
+        (Basis::PremodelFallback, _) => "the fallback, because every stage said no".to_owned(),
+        (Basis::PremodelShare, _) => {
+            "with the best share, because every stage said no and the fallback is not loaded"
+                .to_owned()
+        }
+        (Basis::Premodel | Basis::Fixed | Basis::Random, _) => "first of the ranking".to_owned(),
+    }
 }

@@ -126,9 +126,10 @@ impl RankedPremodel {
     /// that said yes, or else the fallback, or else the model with the best share; behind it the
     /// others by share, then by accuracy in training, then by name.
     pub fn rank(&self, verdict: &Verdict) -> Selection {
-        let (preferred, basis) = match verdict.chosen() {
-            Some(stage) => (Some(&stage.model), Basis::Premodel),
-            None => (self.fallback.as_ref(), Basis::PremodelFallback),
+        let (preferred, basis) = match (verdict.chosen(), &self.fallback) {
+            (Some(stage), _) => (Some(&stage.model), Basis::Premodel),
+            (None, Some(fallback)) => (Some(fallback), Basis::PremodelFallback),
+            (None, None) => (None, Basis::PremodelShare),
         };
         let mut ranking = verdict.shares.clone();
         // Stable: shares come in the order that decides between equals.

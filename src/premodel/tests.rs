@@ -141,7 +141,7 @@ fn examples_of_a_missing_model_vote_for_the_next_fastest() {
 fn without_its_fallback_the_soft_vote_decides() {
     let narrowed = loaded(&["wide", "quick"]).premodel;
     let selection = narrowed.select(&all(99.0));
-    assert_eq!(selection.basis, Basis::PremodelFallback);
+    assert_eq!(selection.basis, Basis::PremodelShare);
     assert_eq!(names(&selection), ["quick", "wide"], "equal in share and accuracy: by name");
 }
 
