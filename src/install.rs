@@ -1,8 +1,10 @@
 //! Where the parts that are not in the binary lie: manifests, weights, the ONNX Runtime library.
 //!
-//! A root holds `models/` and, usually, `lib/` and `pipelines/`. Roots are tried in this order:
-//! the working directory, the directories above the executable (a build tree), then the places a
-//! package installs to. Whatever the user names goes before all of them.
+//! A root holds `models/` and, usually, `lib/` and `pipelines/`. Roots are tried in this order: the
+//! program's own directory, `share/classifyd` beside a `bin/` that holds the program, the checkout
+//! that the program was built in, the places a package installs to. Whatever the user names goes
+//! before all of them. The working directory is none: whoever filled it could have the program load
+//! a library of theirs.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -22,11 +24,15 @@ const SYSTEM_LIBRARIES: [&str; 5] = [
     "/usr/lib/libonnxruntime.so",
 ];
 
+/// Directories from a checkout to a program built in it, itself included:
+/// `checkout/target/TARGET/release/deps`.
+const BUILD_DEPTH: usize = 5;
+
 /// There are no models anywhere.
 #[derive(Debug, Error)]
 #[error(
-    "no model manifests in models/ here, by the program, or under {}: run `make setup`, or say \
-     where they are with --models DIR",
+    "no model manifests in models/ by the program or in its checkout, or under {}: run `make setup`, \
+     or say where they are with --models DIR",
     SYSTEM_ROOTS.join(", ")
 )]
 pub struct NoModels;
@@ -52,12 +58,13 @@ pub fn onnxruntime_library(named: Option<&Path>, models: &Path) -> PathBuf {
     candidates.find(|library| library.is_file()).unwrap_or(beside)
 }
 
-/// A directory of pipeline descriptions that go before the built-in ones, if there is one.
-pub fn pipelines_directory(named: Option<&Path>, models: &Path) -> Option<PathBuf> {
+/// A directory of pipeline descriptions that go before the built-in ones, if there is one: `named`,
+/// else beside `models`.
+pub fn pipelines_directory(named: Option<&Path>, models: Option<&Path>) -> Option<PathBuf> {
     if let Some(directory) = named {
         return Some(directory.to_owned());
     }
-    let beside = models.parent().unwrap_or(Path::new(".")).join("pipelines");
+    let beside = models?.parent()?.join("pipelines");
     beside.is_dir().then_some(beside)
 }
 
@@ -73,16 +80,64 @@ pub fn engine_cache() -> Option<PathBuf> {
 }
 
 fn roots() -> impl Iterator<Item = PathBuf> {
-    let working = env::current_dir().ok();
     let program = env::current_exe().ok();
-    let above: Vec<PathBuf> = program
-        .iter()
-        .flat_map(|program| program.ancestors().skip(1).take(4).map(Path::to_owned))
-        .collect();
-    working.into_iter().chain(above).chain(SYSTEM_ROOTS.iter().map(PathBuf::from))
+    let by_program = program.as_deref().map(roots_of).unwrap_or_default();
+    by_program.into_iter().chain(SYSTEM_ROOTS.iter().map(PathBuf::from))
+}
+
+/// The roots that go with the program at a path.
+fn roots_of(program: &Path) -> Vec<PathBuf> {
+    let Some(own) = program.parent() else { return Vec::new() };
+    let prefix = own.parent().filter(|_| own.ends_with("bin"));
+    let installed = prefix.map(|prefix| prefix.join("share/classifyd"));
+    let is_checkout =
+        |root: &&Path| root.join("Cargo.toml").is_file() && root.join("models").is_dir();
+    let checkout = own.ancestors().take(BUILD_DEPTH).find(is_checkout).map(Path::to_owned);
+    [Some(own.to_owned()), installed, checkout].into_iter().flatten().collect()
 }
 
 fn has_manifest(directory: &Path) -> bool {
     let Ok(entries) = directory.read_dir() else { return false };
     entries.flatten().any(|entry| entry.path().extension().is_some_and(|ext| ext == "toml"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_build_finds_its_checkout_and_no_directory_above_it() {
+        let outer = tempfile::tempdir().unwrap();
+        let checkout = outer.path().join("checkout");
+        for root in [outer.path(), &checkout] {
+            fs::create_dir_all(root.join("models")).unwrap();
+            fs::write(root.join("Cargo.toml"), "").unwrap();
+        }
+        for place in ["target/release", "target/aarch64-unknown-linux-gnu/release/deps"] {
+            let own = checkout.join(place);
+            assert_eq!(roots_of(&own.join("classifyd")), [own, checkout.clone()]);
+        }
+    }
+
+    #[test]
+    fn an_installed_program_finds_its_prefix_and_not_what_lies_above() {
+        let prefix = tempfile::tempdir().unwrap();
+        fs::create_dir_all(prefix.path().join("models")).unwrap();
+        let roots = roots_of(&prefix.path().join("bin/classifyd"));
+        assert_eq!(roots, [prefix.path().join("bin"), prefix.path().join("share/classifyd")]);
+    }
+
+    #[test]
+    fn pipelines_lie_beside_the_models_or_where_the_user_says() {
+        let root = tempfile::tempdir().unwrap();
+        let models = root.path().join("models");
+        assert_eq!(pipelines_directory(None, None), None);
+        assert_eq!(pipelines_directory(None, Some(&models)), None);
+        fs::create_dir(root.path().join("pipelines")).unwrap();
+        assert_eq!(pipelines_directory(None, Some(&models)), Some(root.path().join("pipelines")));
+        let named = Path::new("/mine");
+        assert_eq!(pipelines_directory(Some(named), Some(&models)), Some(named.to_owned()));
+    }
 }

@@ -17,7 +17,7 @@ use crate::select::Selector;
 /// Where the parts are that are not in the program.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Places {
-    /// Directory of model manifests [default: models/ here, by the program, or installed]
+    /// Directory of model manifests [default: models/ by the program, or installed]
     #[arg(long, value_name = "DIR", env = "CLASSIFYD_MODELS", global = true)]
     pub models: Option<PathBuf>,
     /// The ONNX Runtime library [default: lib/libonnxruntime.so beside the models, or installed]
@@ -55,8 +55,7 @@ impl Places {
     /// The user's pipeline descriptions, if there are any.
     pub fn pipelines(&self) -> Option<PathBuf> {
         let models = self.models().ok();
-        let models = models.as_deref().unwrap_or(Path::new("."));
-        install::pipelines_directory(self.pipelines.as_deref(), models)
+        install::pipelines_directory(self.pipelines.as_deref(), models.as_deref())
     }
 
     /// The premodel's file.
