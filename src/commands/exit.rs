@@ -93,7 +93,9 @@ impl From<ImageFileError> for Failure {
 impl From<ManifestError> for Failure {
     fn from(error: ManifestError) -> Self {
         let code = match &error {
-            ManifestError::Parse { .. } | ManifestError::Value { .. } => ExitCode::Configuration,
+            ManifestError::Parse { .. }
+            | ManifestError::Value { .. }
+            | ManifestError::LabelNames { .. } => ExitCode::Configuration,
             ManifestError::Read { .. }
             | ManifestError::Labels { .. }
             | ManifestError::Directory { .. }

@@ -18,12 +18,17 @@ pub enum ManifestError {
         source: std::io::Error,
     },
     /// The manifest is not TOML of the documented form.
-    #[error("the model manifest {} is not as models/README.md describes", path.display())]
+    #[error(
+        "the model manifest {}, line {line}: {fault} (models/README.md describes every key)",
+        path.display()
+    )]
     Parse {
         /// The manifest.
         path: PathBuf,
-        /// Where and what.
-        source: Box<toml::de::Error>,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        fault: String,
     },
     /// A value makes no sense.
     #[error("the model manifest {}: {fault}", path.display())]
@@ -42,6 +47,14 @@ pub enum ManifestError {
         path: PathBuf,
         /// The system's word.
         source: std::io::Error,
+    },
+    /// The label file names no classes.
+    #[error("the label file {}: {fault}", path.display())]
+    LabelNames {
+        /// The label file.
+        path: PathBuf,
+        /// What is wrong and what would be right.
+        fault: String,
     },
     /// There is no such directory of manifests.
     #[error("cannot list the model directory {}", path.display())]

@@ -8,21 +8,27 @@ use serde::Deserialize;
 
 use super::{
     Channels, Fit, Golden, InputSpec, Labels, Layout, Manifest, ManifestError, ModelId, OutputKind,
-    OutputSpec, Provenance, Published, Resize, Sha256Hex,
+    OutputSpec, Provenance, Published, Resize, Sha256Hex, text,
 };
 
 impl Manifest {
     /// Reads and checks the manifest at `path` and the label file it names; the ONNX file is not
     /// touched.
     pub fn load(path: &Path) -> Result<Self, ManifestError> {
-        let text = fs::read_to_string(path)
+        let text = text::read(path)
             .map_err(|source| ManifestError::Read { path: path.to_owned(), source })?;
-        let raw: RawManifest = toml::from_str(&text).map_err(|source| ManifestError::Parse {
-            path: path.to_owned(),
-            source: Box::new(source),
-        })?;
+        let raw: RawManifest =
+            toml::from_str(&text).map_err(|error| unparsed(path, &text, &error))?;
         raw.check(path)
     }
+}
+
+/// Says in one line what the TOML reader draws on several.
+fn unparsed(path: &Path, text: &str, error: &toml::de::Error) -> ManifestError {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let fault = error.message().replace('\n', " ");
+    ManifestError::Parse { path: path.to_owned(), line, fault }
 }
 
 /// Reads every manifest of a directory, in the order of their names.
@@ -91,9 +97,14 @@ impl RawManifest {
         let id = ModelId::new(stem).ok_or_else(|| {
             value("its file name must be made of letters, digits, `_`, `-` and `.`".to_owned())
         })?;
+        check_place("file", &self.file).map_err(value)?;
+        check_place("output.labels", &self.output.labels).map_err(value)?;
         let input = self.input.check().map_err(value)?;
         let labels = load_labels(&id, directory.join(&self.output.labels))?;
         let output = self.output.check(labels).map_err(value)?;
+        if let Some(published) = &self.published {
+            published.check().map_err(value)?;
+        }
         if let Some(golden) = &self.golden {
             golden.check(output.labels.count()).map_err(value)?;
         }
@@ -109,6 +120,15 @@ impl RawManifest {
             golden: self.golden,
         })
     }
+}
+
+/// A manifest describes what lies beside it, and reaches for nothing else.
+fn check_place(key: &str, path: &Path) -> Result<(), String> {
+    if text::stays_below(path) {
+        return Ok(());
+    }
+    let path = path.display();
+    Err(format!("{key} = \"{path}\": write a path beside the manifest, relative and without `..`"))
 }
 
 impl RawInput {
@@ -170,6 +190,15 @@ impl RawOutput {
     }
 }
 
+impl Published {
+    fn check(&self) -> Result<(), String> {
+        if (0.0..=100.0).contains(&self.top1) {
+            return Ok(());
+        }
+        Err(format!("published.top1 = {}: write percent, 0 to 100", self.top1))
+    }
+}
+
 impl Golden {
     fn check(&self, classes: usize) -> Result<(), String> {
         if self.classes.is_empty() || self.classes.len() != self.probabilities.len() {
@@ -178,13 +207,27 @@ impl Golden {
         if let Some(class) = self.classes.iter().find(|class| **class >= classes) {
             return Err(format!("golden.classes names class {class}, of {classes} from 0 on"));
         }
+        // Comparisons with NaN are false, so it is refused too.
+        let is_probability = |value: &&f32| (0.0..=1.0).contains(*value);
+        if let Some(value) = self.probabilities.iter().find(|value| !is_probability(value)) {
+            return Err(format!("golden.probabilities has {value}: each must be 0 to 1"));
+        }
         Ok(())
     }
 }
 
 fn load_labels(model: &ModelId, path: PathBuf) -> Result<Labels, ManifestError> {
-    match fs::read_to_string(&path) {
-        Ok(text) => Ok(Labels::from_names(text.lines())),
-        Err(source) => Err(ManifestError::Labels { model: model.clone(), path, source }),
+    let text = match text::read(&path) {
+        Ok(text) => text,
+        Err(source) => return Err(ManifestError::Labels { model: model.clone(), path, source }),
+    };
+    if let Some(blank) = text.lines().position(|name| name.trim().is_empty()) {
+        let fault = format!("line {} is blank; each line must name a class", blank + 1);
+        return Err(ManifestError::LabelNames { path, fault });
     }
+    if text.is_empty() {
+        let fault = "it is empty; each line must name a class".to_owned();
+        return Err(ManifestError::LabelNames { path, fault });
+    }
+    Ok(Labels::from_names(text.lines()))
 }

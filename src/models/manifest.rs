@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{ManifestError, ModelId, Sha256Hex};
+use super::{ManifestError, ModelId, Sha256Hex, text};
 
 /// How the tensor's axes are ordered; the batch axis comes first and is 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -95,7 +95,7 @@ pub struct OutputSpec {
 }
 
 /// The names of a model's classes, by 0-based class index.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Labels(Arc<[Arc<str>]>);
 
 impl Labels {
@@ -185,7 +185,8 @@ impl Manifest {
     /// Checks the ONNX file against the manifest's digest.
     pub fn verify_file(&self) -> Result<(), ManifestError> {
         let path = self.file.clone();
-        let found = match Sha256Hex::of_file(&path) {
+        let digest = text::regular_size(&path).and_then(|_| Sha256Hex::of_file(&path));
+        let found = match digest {
             Ok(found) => found,
             Err(source) => {
                 return Err(ManifestError::File { model: self.id.clone(), path, source });

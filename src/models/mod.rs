@@ -7,6 +7,9 @@ mod digest;
 mod error;
 mod file;
 mod manifest;
+#[cfg(test)]
+mod tests;
+mod text;
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,0 +1,157 @@
+use std::fs;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::*;
+
+const MANIFEST: &str = r#"
+description = "two classes"
+file = "two.onnx"
+sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+[source]
+package = "none"
+licence = "MIT"
+
+[input]
+name = "input"
+layout = "nchw"
+width = 8
+height = 8
+channels = "rgb"
+mean = [0.0, 0.0, 0.0]
+std = [1.0, 1.0, 1.0]
+resize = "bilinear"
+crop = 1.0
+
+[output]
+name = "output"
+kind = "logits"
+classes = 2
+background = false
+labels = "labels.txt"
+
+[published]
+top1 = 75.1
+source = "nowhere"
+
+[golden]
+classes = [1, 0]
+probabilities = [0.75, 0.25]
+"#;
+
+/// A directory with labels and `two.toml`, in which `from` is written as `to`.
+fn directory(from: &str, to: &str) -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    assert!(MANIFEST.contains(from), "{from}");
+    fs::write(directory.path().join("two.toml"), MANIFEST.replacen(from, to, 1)).unwrap();
+    fs::write(directory.path().join("labels.txt"), "cat\ndog\n").unwrap();
+    directory
+}
+
+fn load(directory: &Path) -> Result<Manifest, ManifestError> {
+    Manifest::load(&directory.join("two.toml"))
+}
+
+/// What is said of the manifest with `to` in place of `from`, causes included.
+fn fault(from: &str, to: &str) -> String {
+    let error = load(directory(from, to).path()).unwrap_err();
+    format!("{:#}", anyhow::Error::from(error))
+}
+
+#[test]
+fn a_manifest_is_read_with_its_labels() {
+    let directory = directory("", "");
+    let manifest = load(directory.path()).unwrap();
+    assert_eq!(manifest.id.as_str(), "two");
+    assert_eq!(manifest.file, directory.path().join("two.onnx"));
+    assert_eq!(manifest.input.fit, Fit::CentreCrop(1.0));
+    assert_eq!(manifest.output.labels, Labels::from_names(["cat", "dog"]));
+    assert!(!manifest.is_present());
+}
+
+#[test]
+fn values_that_make_no_sense_are_named() {
+    let cases = [
+        ("std = [1.0,", "std = [0.0,", "input.std"),
+        ("std = [1.0,", "std = [nan,", "input.std"),
+        ("mean = [0.0,", "mean = [inf,", "input.mean"),
+        ("width = 8", "width = 0", "input 0x8"),
+        ("height = 8", "height = 5000", "input 8x5000"),
+        ("crop = 1.0", "crop = 1.5", "input.crop = 1.5"),
+        ("crop = 1.0", "crop = nan", "input.crop = NaN"),
+        ("crop = 1.0", "crop = 1.0\nfit = \"squash\"", "either `crop"),
+        ("crop = 1.0", "", "either `crop"),
+        ("classes = 2", "classes = 3", "labels.txt names 2 classes"),
+        ("background = false", "background = true", "the background makes one more"),
+        ("top1 = 75.1", "top1 = nan", "published.top1"),
+        ("classes = [1, 0]", "classes = [1, 2]", "class 2, of 2"),
+        ("classes = [1, 0]", "classes = [1]", "as many probabilities"),
+        ("0.75", "nan", "golden.probabilities has NaN"),
+        ("0.75", "inf", "golden.probabilities has inf"),
+        ("0.75", "1.5", "golden.probabilities has 1.5"),
+        ("0.75", "-0.1", "golden.probabilities has -0.1"),
+    ];
+    for (from, to, words) in cases {
+        let fault = fault(from, to);
+        assert!(fault.contains("two.toml") && fault.contains(words), "{to}: {fault}");
+    }
+}
+
+#[test]
+fn what_is_not_documented_is_refused() {
+    let cases = [
+        ("crop = 1.0", "crop = 1.0\ncorp = 1.0", "line 20: unknown field `corp`"),
+        ("description = \"two classes\"", "", "description"),
+        ("layout = \"nchw\"", "layout = \"chwn\"", "chwn"),
+        ("sha256 = \"e3", "sha256 = \"E3", "SHA-256"),
+    ];
+    for (from, to, words) in cases {
+        let fault = fault(from, to);
+        assert!(fault.contains("models/README.md") && fault.contains(words), "{to}: {fault}");
+    }
+}
+
+#[test]
+fn a_manifest_reaches_for_nothing_outside_its_directory() {
+    for place in ["/etc/passwd", "../two.onnx", "a/../../b", "./..", "", "."] {
+        for (key, from) in [("file", "\"two.onnx\""), ("output.labels", "\"labels.txt\"")] {
+            let fault = fault(from, &format!("{place:?}"));
+            assert!(fault.contains(&format!("{key} = {place:?}")), "{place}: {fault}");
+        }
+    }
+}
+
+#[test]
+fn labels_that_are_blank_or_no_file_are_refused() {
+    let directory = directory("", "");
+    let labels = directory.path().join("labels.txt");
+    let fault = || format!("{:#}", anyhow::Error::from(load(directory.path()).unwrap_err()));
+    for (text, words) in [("cat\n \n", "line 2 is blank"), ("", "is empty"), ("\ndog", "line 1")] {
+        fs::write(&labels, text).unwrap();
+        assert!(fault().contains(words), "{text:?}: {}", fault());
+    }
+    fs::remove_file(&labels).unwrap();
+    assert!(fault().contains("make setup"), "{}", fault());
+    fs::create_dir(&labels).unwrap();
+    assert!(fault().contains("no regular file"), "{}", fault());
+    fs::remove_dir(&labels).unwrap();
+    fs::File::create(&labels).unwrap().set_len((16 << 20) + 1).unwrap();
+    assert!(fault().contains("larger than 16 MiB"), "{}", fault());
+}
+
+#[test]
+fn the_file_is_compared_with_its_digest() {
+    let directory = directory("", "");
+    let manifest = load(directory.path()).unwrap();
+    assert!(matches!(manifest.verify_file(), Err(ManifestError::File { .. })));
+    fs::write(&manifest.file, "").unwrap();
+    manifest.verify_file().unwrap();
+    fs::write(&manifest.file, "x").unwrap();
+    assert!(matches!(manifest.verify_file(), Err(ManifestError::Checksum { .. })));
+    fs::remove_file(&manifest.file).unwrap();
+    fs::create_dir(&manifest.file).unwrap();
+    assert!(!manifest.is_present());
+    assert!(matches!(manifest.verify_file(), Err(ManifestError::File { .. })));
+}
