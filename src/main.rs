@@ -17,11 +17,12 @@ fn main() -> ExitCode {
         Err(error) => return report_usage(&error),
     };
     let progress = if cli.quiet { Progress::hidden() } else { Progress::on_stderr() };
-    start_log(level(&cli), &progress);
+    start_log(cli.log_level(), &progress);
     match cli.run(progress, Clock) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { code, error }) => {
-            eprintln!("classifyd: {error:#}");
+            // That nobody hears it can be told to nobody.
+            let _ = writeln!(io::stderr(), "classifyd: {error:#}");
             ExitCode::from(code as u8)
         }
     }
@@ -34,16 +35,6 @@ fn report_usage(error: &clap::Error) -> ExitCode {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
         _ => ExitCode::from(classifyd::commands::ExitCode::Usage as u8),
-    }
-}
-
-fn level(cli: &Cli) -> LevelFilter {
-    match (cli.quiet, cli.verbose) {
-        (true, _) => LevelFilter::Error,
-        (false, 0) => LevelFilter::Warn,
-        (false, 1) => LevelFilter::Info,
-        (false, 2) => LevelFilter::Debug,
-        (false, _) => LevelFilter::Trace,
     }
 }
 

@@ -4,24 +4,37 @@ use std::fmt::Display;
 
 use clap::Parser;
 
-use super::{Context, ExitCode, Failure};
-use crate::capture::inventory::{self, ELEMENTS, Platform};
-use crate::models::{self, Provider};
+use super::{Context, ExitCode, Failure, console};
+use crate::capture::inventory::{self, ELEMENTS};
+use crate::models::{self, Manifest, ManifestEntry, ManifestError, Provider};
 use crate::onnx::Runtime;
 use crate::premodel::Premodel;
 
+/// Elements that every pipeline is made of; the others serve some inputs only.
+const NEEDED_ELEMENTS: [&str; 4] = ["appsink", "videoconvert", "decodebin", "filesrc"];
+
 /// What `doctor` takes.
 #[derive(Debug, Parser)]
+#[command(after_help = EXAMPLES)]
 pub struct Arguments {}
+
+const EXAMPLES: &str = "\
+Examples:
+  classifyd doctor
+  classifyd doctor | grep --invert-match ^ok     what to look at
+  classifyd doctor --models /srv/models
+
+ok: it is there. absent: some inputs or machines need it. MISSING: it is needed; the exit code is 69.";
 
 /// Runs `doctor`; fails if something that every run needs is missing.
 pub fn run(_arguments: &Arguments, context: &Context) -> Result<(), Failure> {
-    let mut report = Report::default();
+    let mut report = Report { needed: 0, written: Ok(()) };
     gstreamer(&mut report);
     onnxruntime(&mut report, context);
     models(&mut report, context);
     premodel(&mut report, context);
     cameras(&mut report);
+    report.written?;
     match report.needed {
         0 => Ok(()),
         needed => {
@@ -31,28 +44,35 @@ pub fn run(_arguments: &Arguments, context: &Context) -> Result<(), Failure> {
     }
 }
 
-#[derive(Default)]
+/// Shows a line for each part as soon as it is known: a broken part may take the program down.
 struct Report {
     needed: usize,
+    written: Result<(), Failure>,
 }
 
 impl Report {
-    fn ok(&self, part: impl Display, found: impl Display) {
-        println!("ok       {part}: {found}");
+    fn ok(&mut self, part: impl Display, found: impl Display) {
+        self.line(format_args!("ok       {part}: {found}\n"));
     }
 
     /// Something that some can do without.
-    fn absent(&self, part: impl Display, remedy: impl Display) {
-        println!("absent   {part}: {remedy}");
+    fn absent(&mut self, part: impl Display, remedy: impl Display) {
+        self.line(format_args!("absent   {part}: {remedy}\n"));
     }
 
     fn missing(&mut self, part: impl Display, remedy: impl Display) {
         self.needed += 1;
-        println!("MISSING  {part}: {remedy}");
+        self.line(format_args!("MISSING  {part}: {remedy}\n"));
     }
 
     fn missing_as(&mut self, part: impl Display, failure: &Failure) {
         self.missing(part, format!("{:#}", failure.error));
+    }
+
+    fn line(&mut self, line: impl Display) {
+        if self.written.is_ok() {
+            self.written = console::show(line);
+        }
     }
 }
 
@@ -63,13 +83,13 @@ fn gstreamer(report: &mut Report) {
     }
     for element in ELEMENTS {
         let part = format!("GStreamer element {} ({})", element.name, element.purpose);
-        match (inventory::is_installed(element.name), element.platform) {
-            (Ok(true), _) => report.ok(part, "installed"),
-            (Ok(false), Platform::Jetson) => {
-                report.absent(part, inventory::remedy(element.name));
+        match inventory::is_installed(element.name) {
+            Ok(true) => report.ok(part, "installed"),
+            Ok(false) if NEEDED_ELEMENTS.contains(&element.name) => {
+                report.missing(part, inventory::remedy(element.name));
             }
-            (Ok(false), Platform::Any) => report.missing(part, inventory::remedy(element.name)),
-            (Err(error), _) => report.missing_as(part, &error.into()),
+            Ok(false) => report.absent(part, inventory::remedy(element.name)),
+            Err(error) => report.missing_as(part, &error.into()),
         }
     }
 }
@@ -86,30 +106,47 @@ fn onnxruntime(report: &mut Report, context: &Context) {
     );
     for provider in Provider::LADDER {
         let part = format!("execution provider {provider}");
-        match runtime.probe(provider) {
-            Ok(()) => report.ok(part, "can be registered"),
-            Err(reason) => report.absent(part, reason.trim()),
+        match (runtime.probe(provider), remedy(provider)) {
+            (Ok(()), _) => report.ok(part, "can be registered"),
+            (Err(reason), Some(remedy)) => {
+                report.absent(part, format!("{}; {remedy}", reason.trim().trim_end_matches('.')));
+            }
+            (Err(reason), None) => report.missing(part, reason.trim()),
         }
     }
 }
 
+/// How to get a provider; `None` for the one that every build has.
+fn remedy(provider: Provider) -> Option<&'static str> {
+    match provider {
+        Provider::TensorRt => Some(
+            "it needs a libonnxruntime.so built with TensorRT, named with --onnxruntime, and the \
+             CUDA and TensorRT that it was built for (on a Jetson: the build for its JetPack)",
+        ),
+        Provider::Cuda => Some(
+            "it needs a libonnxruntime.so built with CUDA, named with --onnxruntime, and the CUDA \
+             and cuDNN that it was built for (on a Jetson: the build for its JetPack)",
+        ),
+        Provider::Cpu => None,
+    }
+}
+
 fn models(report: &mut Report, context: &Context) {
-    let manifests = context.places.models().and_then(|dir| Ok(models::load_directory(&dir)?));
-    let manifests = match manifests {
-        Ok(manifests) => manifests,
+    let entries = context.places.models().and_then(|dir| Ok(models::load_directory(&dir)?));
+    let entries = match entries {
+        Ok(entries) => entries,
         Err(failure) => return report.missing_as("models", &failure),
     };
     let mut usable = 0;
-    for manifest in &manifests {
-        let part = format!("model {}", manifest.id);
-        if !manifest.is_present() {
-            report.absent(part, "not installed: `make setup` or `make models-all` fetches it");
-            continue;
-        }
-        match manifest.verify_file() {
-            Ok(()) => {
+    for ManifestEntry { name, manifest } in entries {
+        let part = format!("model {name}");
+        match manifest.and_then(|manifest| state(&manifest)) {
+            Ok(State::Installed) => {
                 usable += 1;
                 report.ok(part, "installed, checksum right");
+            }
+            Ok(State::Absent) => {
+                report.absent(part, "not installed: `make setup` or `make models-all` fetches it");
             }
             Err(error) => report.missing_as(part, &error.into()),
         }
@@ -117,6 +154,18 @@ fn models(report: &mut Report, context: &Context) {
     if usable == 0 {
         report.missing("models", "none is usable: run `make setup`");
     }
+}
+
+enum State {
+    Installed,
+    Absent,
+}
+
+fn state(manifest: &Manifest) -> Result<State, ManifestError> {
+    if !manifest.is_present() {
+        return Ok(State::Absent);
+    }
+    manifest.verify_file().map(|()| State::Installed)
 }
 
 fn premodel(report: &mut Report, context: &Context) {

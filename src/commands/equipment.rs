@@ -1,71 +1,18 @@
 //! What the commands that run models have in common: finding the parts and loading them.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::slice;
 
-use indicatif::{ProgressBar, ProgressStyle};
-
-use super::{Context, ExitCode, Failure};
+use super::{Context, Failure, Places, catalogue, console};
 use crate::config::{Config, PolicyKind};
 use crate::inference::Roster;
 use crate::install;
-use crate::models::{self, Manifest, ModelId, Provider};
+use crate::models::{Manifest, ModelId, Provider};
 use crate::onnx::{Runtime, SessionOptions};
 use crate::premodel::{Premodel, RankedPremodel};
 use crate::select::Selector;
-
-/// Where the parts are that are not in the program.
-#[derive(Clone, Debug, Default, clap::Args)]
-pub struct Places {
-    /// Directory of model manifests [default: models/ by the program, or installed]
-    #[arg(long, value_name = "DIR", env = "CLASSIFYD_MODELS", global = true)]
-    pub models: Option<PathBuf>,
-    /// The ONNX Runtime library [default: lib/libonnxruntime.so beside the models, or installed]
-    #[arg(long, value_name = "FILE", env = "ORT_DYLIB_PATH", global = true)]
-    pub onnxruntime: Option<PathBuf>,
-    /// Directory of pipeline descriptions of your own [default: pipelines/ beside the models]
-    #[arg(long, value_name = "DIR", env = "CLASSIFYD_PIPELINES", global = true)]
-    pub pipelines: Option<PathBuf>,
-    /// The premodel [default: premodel.safetensors beside the models]
-    #[arg(long, value_name = "FILE", env = "CLASSIFYD_PREMODEL", global = true)]
-    pub premodel: Option<PathBuf>,
-}
-
-impl Places {
-    /// Takes from the configuration what the command line leaves open.
-    pub fn or_config(mut self, config: &Config) -> Self {
-        let models = &config.models;
-        self.models = self.models.or_else(|| models.directory.as_ref().map(|d| d.value.clone()));
-        self.premodel = self.premodel.or_else(|| models.premodel.as_ref().map(|p| p.value.clone()));
-        self.onnxruntime =
-            self.onnxruntime.or_else(|| config.onnxruntime.as_ref().map(|l| l.value.clone()));
-        self
-    }
-
-    /// The directory of manifests.
-    pub fn models(&self) -> Result<PathBuf, Failure> {
-        Ok(install::models_directory(self.models.as_deref())?)
-    }
-
-    /// The ONNX Runtime library.
-    pub fn library(&self) -> Result<PathBuf, Failure> {
-        Ok(install::onnxruntime_library(self.onnxruntime.as_deref(), &self.models()?))
-    }
-
-    /// The user's pipeline descriptions, if there are any.
-    pub fn pipelines(&self) -> Option<PathBuf> {
-        let models = self.models().ok();
-        install::pipelines_directory(self.pipelines.as_deref(), models.as_deref())
-    }
-
-    /// The premodel's file.
-    pub fn premodel(&self) -> Result<PathBuf, Failure> {
-        match &self.premodel {
-            Some(file) => Ok(file.clone()),
-            None => Ok(self.models()?.join("premodel.safetensors")),
-        }
-    }
-}
 
 /// How models run.
 #[derive(Clone, Debug)]
@@ -108,62 +55,36 @@ pub enum Choice<'a> {
 }
 
 /// The manifests of the models that a policy may need.
-pub fn manifests_for(
-    policy: &PolicyKind,
-    config: Option<&Config>,
-    places: &Places,
-) -> Result<Vec<Manifest>, Failure> {
+pub fn manifests_for(policy: &PolicyKind, places: &Places) -> Result<Vec<Manifest>, Failure> {
     let directory = places.models()?;
-    let configured = config.and_then(|config| config.models.names.as_ref());
-    match (policy, configured) {
-        (PolicyKind::Fixed(model), _) => {
-            manifests(&directory, Choice::Named(std::slice::from_ref(model)))
+    match policy {
+        PolicyKind::Fixed(model) => manifests(&directory, Choice::Named(slice::from_ref(model))),
+        PolicyKind::Premodel => manifests(&directory, Choice::Present),
+        PolicyKind::Random => {
+            let manifests = manifests(&directory, Choice::Present)?;
+            catalogue::common_classes(&manifests)?;
+            Ok(manifests)
         }
-        (PolicyKind::Premodel | PolicyKind::Random, Some(names)) => {
-            let names: Vec<ModelId> = names.iter().map(|name| name.value.clone()).collect();
-            manifests(&directory, Choice::Named(&names))
-        }
-        (PolicyKind::Premodel | PolicyKind::Random, None) => manifests(&directory, Choice::Present),
     }
 }
 
 /// The manifests of the models to load.
 pub fn manifests(directory: &Path, choice: Choice<'_>) -> Result<Vec<Manifest>, Failure> {
-    let all = models::load_directory(directory)?;
     match choice {
-        Choice::Present => {
-            let present: Vec<Manifest> = all.into_iter().filter(Manifest::is_present).collect();
-            if present.is_empty() {
-                let error = anyhow::anyhow!(
-                    "{} has manifests, but no model file is there: run `make setup`",
-                    directory.display()
-                );
-                return Err(Failure::new(ExitCode::Unavailable, error));
-            }
-            Ok(present)
-        }
+        Choice::Present => Ok(catalogue::present(directory)?),
         Choice::Named(names) => {
-            names.iter().map(|name| manifest_of(&all, name, directory)).collect()
+            let named = |name| Ok(catalogue::named(directory, name)?);
+            names.iter().map(named).collect()
         }
     }
-}
-
-fn manifest_of(all: &[Manifest], name: &ModelId, directory: &Path) -> Result<Manifest, Failure> {
-    let known = all.iter().find(|manifest| manifest.id == *name);
-    known.cloned().ok_or_else(|| {
-        let names: Vec<&str> = all.iter().map(|manifest| manifest.id.as_str()).collect();
-        Failure::usage(format!(
-            "there is no model {name} in {}; there are {}",
-            directory.display(),
-            names.join(", ")
-        ))
-    })
 }
 
 /// Loads the ONNX Runtime library.
 pub fn runtime(context: &Context) -> Result<Runtime, Failure> {
     Ok(Runtime::load(&context.places.library()?)?)
 }
+
+const LOADING: &str = "loading model {pos}/{len} {msg}";
 
 /// Loads models, showing which one on stderr if that is a terminal.
 pub fn load(
@@ -172,7 +93,7 @@ pub fn load(
     execution: Execution,
     context: &Context,
 ) -> Result<Roster, Failure> {
-    let bar = context.progress.bar(loading_bar(manifests.len()));
+    let bar = context.progress.bar(console::bar(manifests.len(), LOADING));
     let begin = |manifest: &Manifest| {
         bar.set_message(manifest.id.to_string());
         bar.inc(1);
@@ -182,30 +103,46 @@ pub fn load(
     Ok(roster?)
 }
 
-fn loading_bar(models: usize) -> ProgressBar {
-    let style = ProgressStyle::with_template("loading model {pos}/{len} {msg}");
-    let bar = ProgressBar::new(models as u64);
-    match style {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
+/// How models are chosen, and what it is called.
+pub struct Chooser {
+    /// Chooses.
+    pub selector: Selector,
+    /// The policy in words, as in `premodel of 2358 examples`.
+    pub name: String,
 }
 
-/// The selector of a policy, over loaded models.
-pub fn selector(
+/// The chooser of a policy, over loaded models.
+pub fn chooser(
     policy: &PolicyKind,
     seed: u64,
     roster: &Roster,
     places: &Places,
-) -> Result<Selector, Failure> {
-    Ok(match policy {
+) -> Result<Chooser, Failure> {
+    let selector = match policy {
         PolicyKind::Fixed(model) => Selector::Fixed(model.clone()),
         PolicyKind::Random => Selector::Random(roster.models(), fastrand::Rng::with_seed(seed)),
         PolicyKind::Premodel => {
             let premodel = premodel(&places.premodel()?, roster)?;
-            Selector::Premodel(Box::default(), Box::new(premodel))
+            let name = format!("premodel of {} examples", premodel.premodel().training_size());
+            let selector = Selector::Premodel(Box::default(), Box::new(premodel));
+            return Ok(Chooser { selector, name });
         }
-    })
+    };
+    Ok(Chooser { selector, name: policy.to_string() })
+}
+
+/// What runs, as in `8 models on cpu, premodel of 2358 examples`.
+pub fn description(roster: &Roster, chooser: &Chooser) -> String {
+    let mut models_by_provider: BTreeMap<Provider, usize> = BTreeMap::new();
+    for classifier in &roster.classifiers {
+        *models_by_provider.entry(classifier.session().provider()).or_default() += 1;
+    }
+    let on = |(provider, models): (Provider, usize)| {
+        format!("{models} model{} on {provider}", if models == 1 { "" } else { "s" })
+    };
+    let mut parts: Vec<String> = models_by_provider.into_iter().map(on).collect();
+    parts.push(chooser.name.clone());
+    parts.join(", ")
 }
 
 /// The premodel, narrowed to the loaded models.

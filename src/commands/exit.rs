@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::catalogue::{MixedClasses, ModelFault};
 use crate::capture::{CaptureError, ImageFileError};
 use crate::config::ConfigError;
 use crate::inference::{LoadError, RosterError};
@@ -106,6 +107,18 @@ impl From<ManifestError> for Failure {
     }
 }
 
+impl From<ModelFault> for Failure {
+    fn from(fault: ModelFault) -> Self {
+        match fault {
+            ModelFault::Manifest(error) => error.into(),
+            ModelFault::Unknown { .. } => Self::new(ExitCode::Usage, fault),
+            ModelFault::Absent { .. } | ModelFault::NoneLeft(_) => {
+                Self::new(ExitCode::Unavailable, fault)
+            }
+        }
+    }
+}
+
 impl From<RosterError> for Failure {
     fn from(error: RosterError) -> Self {
         match error {
@@ -132,7 +145,13 @@ impl From<ProfileError> for Failure {
     fn from(error: ProfileError) -> Self {
         let code = match &error {
             ProfileError::Open { .. } => ExitCode::NoInput,
-            _ => ExitCode::Other,
+            ProfileError::Unusable { source, .. } => match **source {
+                ProfileError::Transfer { .. } => ExitCode::NoInput,
+                _ => ExitCode::Other,
+            },
+            ProfileError::Transfer { .. } | ProfileError::Empty | ProfileError::Line { .. } => {
+                ExitCode::Other
+            }
         };
         Self { code, error: error.into() }
     }
@@ -151,6 +170,7 @@ macro_rules! always {
 
 always! {
     ConfigError => Configuration,
+    MixedClasses => Usage,
     NoModels => Unavailable,
     RuntimeError => Unavailable,
     PremodelError => Unavailable,

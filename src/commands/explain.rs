@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use super::{Context, Failure, equipment};
+use super::{Context, Failure, console, equipment};
 use crate::capture::read_image;
 use crate::config::PolicyKind;
 use crate::features::{Extractor, Features};
@@ -14,10 +14,16 @@ use crate::premodel::{Premodel, RankedPremodel, Verdict};
 
 /// What `explain` takes.
 #[derive(Debug, Parser)]
+#[command(after_help = EXAMPLES)]
 pub struct Arguments {
     /// The image
     image: PathBuf,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  classifyd explain photo.jpg
+  classifyd explain --premodel mine.safetensors photo.jpg";
 
 /// Runs `explain`: features, neighbours, votes, the choice and why. No model is run.
 pub fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
@@ -29,22 +35,25 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
     let premodel = premodel(context)?;
     let features = Extractor::new().extract(&picture).map_err(anyhow::Error::from)?;
     let verdict = premodel.consult(&features);
-    println!("{} ({}x{})", image.display(), picture.width(), picture.height());
-    show_features(&features, premodel.premodel());
-    show_neighbours(&verdict, premodel.premodel());
-    show_votes(&verdict);
-    show_choice(&verdict, &premodel);
-    Ok(())
+    let size = format!("{}x{}", picture.width(), picture.height());
+    console::show(format!(
+        "{} ({size})\n\n{}\n{}\n{}\n{}",
+        image.display(),
+        feature_table(&features, premodel.premodel()),
+        neighbour_table(&verdict, premodel.premodel()),
+        vote_table(&verdict),
+        choice(&verdict, &premodel)
+    ))
 }
 
 fn premodel(context: &Context) -> Result<RankedPremodel, Failure> {
     let places = &context.places;
-    let manifests = equipment::manifests_for(&PolicyKind::Premodel, None, places)?;
+    let manifests = equipment::manifests_for(&PolicyKind::Premodel, places)?;
     let present: Vec<_> = manifests.iter().map(|m| (&m.id, &m.sha256)).collect();
     Ok(Premodel::load(&places.premodel()?)?.restrict_to(&present)?.premodel)
 }
 
-fn show_features(features: &Features, premodel: &Premodel) {
+fn feature_table(features: &Features, premodel: &Premodel) -> String {
     let scaling = &premodel.recipe().scaling;
     let mut table = Table::new(["feature", "value", "scaled", "training min", "training max"]);
     let scaled = scaling.apply(features);
@@ -58,13 +67,16 @@ fn show_features(features: &Features, premodel: &Premodel) {
             format!("{maximum:.4}"),
         ]);
     }
-    print!("\n{table}");
-    if !scaling.covers(features) {
-        println!("outside the training range, so clamped: this picture is unlike the training set");
-    }
+    let note = match scaling.covers(features) {
+        true => "",
+        false => {
+            "outside the training range, so clamped: this picture is unlike the training set\n"
+        }
+    };
+    format!("{table}{note}")
 }
 
-fn show_neighbours(verdict: &Verdict, premodel: &Premodel) {
+fn neighbour_table(verdict: &Verdict, premodel: &Premodel) -> Table {
     let mut table = Table::new(["neighbour", "distance", "optimum", "models that were right"]);
     for neighbour in &verdict.neighbours {
         let right = premodel.example(neighbour.example).map(|example| example.right);
@@ -81,30 +93,32 @@ fn show_neighbours(verdict: &Verdict, premodel: &Premodel) {
             if right.is_empty() { "none".to_owned() } else { right.join(" ") },
         ]);
     }
-    print!("\n{table}");
+    table
 }
 
-fn show_votes(verdict: &Verdict) {
+fn vote_table(verdict: &Verdict) -> Table {
     let mut stages = Table::new(["stage", "votes", "answer"]);
     for stage in &verdict.stages {
         let answer = if stage.is_yes() { "yes" } else { "no" };
         let votes = format!("{} of {}", stage.votes, stage.voters);
         stages.row([stage.model.to_string(), votes, answer.to_owned()]);
     }
-    print!("\n{stages}");
+    stages
 }
 
-fn show_choice(verdict: &Verdict, premodel: &RankedPremodel) {
+fn choice(verdict: &Verdict, premodel: &RankedPremodel) -> String {
     let selection = premodel.rank(verdict);
     let mut table = Table::new(["ranking", "share right", "training accuracy %"]);
     for (model, share) in &selection.ranking {
         let accuracy = premodel.premodel().accuracy(model).unwrap_or(f32::NAN);
         table.row([model.to_string(), format!("{share:.1}"), format!("{:.1}", accuracy * 100.0)]);
     }
-    print!("\n{table}");
-    let Some((first, _)) = selection.ranking.first() else { return };
-    println!("\nchoice: {first}, {}", reason(selection.basis, verdict));
-    println!("at run time the first of the ranking that will finish by the deadline runs");
+    let Some((first, _)) = selection.ranking.first() else { return table.to_string() };
+    format!(
+        "{table}\nchoice: {first}, {}\n\
+         at run time the first of the ranking that will finish by the deadline runs\n",
+        reason(selection.basis, verdict)
+    )
 }
 
 /// Why a model leads the ranking, in words that follow its name.

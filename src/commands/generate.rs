@@ -1,15 +1,14 @@
 //! `classifyd completions` and `classifyd man`: made from the command line's own description.
 
-use std::io::{self, Write};
-
 use anyhow::Context as _;
 use clap::{CommandFactory, Parser};
 use clap_complete::Shell;
 
-use super::{Cli, Failure};
+use super::{Cli, Failure, console};
 
 /// What `completions` takes.
 #[derive(Debug, Parser)]
+#[command(after_help = COMPLETIONS_EXAMPLES)]
 pub struct CompletionsArguments {
     /// The shell
     shell: Shell,
@@ -17,16 +16,27 @@ pub struct CompletionsArguments {
 
 /// What `man` takes.
 #[derive(Debug, Parser)]
+#[command(after_help = MAN_EXAMPLES)]
 pub struct ManArguments {
     /// A subcommand's page instead of the overview
     subcommand: Option<String>,
 }
 
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  classifyd completions bash > /etc/bash_completion.d/classifyd
+  classifyd completions zsh > ~/.zfunc/_classifyd";
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  classifyd man | man -l -
+  classifyd man replay > classifyd-replay.1";
+
 /// Runs `completions`.
 pub fn completions(arguments: &CompletionsArguments) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut Cli::command(), "classifyd", &mut script);
-    print(&script)
+    console::show_bytes(&script)
 }
 
 /// Runs `man`.
@@ -45,9 +55,5 @@ pub fn man(arguments: &ManArguments) -> Result<(), Failure> {
     };
     let mut text = Vec::new();
     page.render(&mut text).context("cannot write the manual page")?;
-    print(&text)
-}
-
-fn print(bytes: &[u8]) -> Result<(), Failure> {
-    Ok(io::stdout().write_all(bytes).context("cannot write to stdout")?)
+    console::show_bytes(&text)
 }

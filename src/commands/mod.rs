@@ -1,22 +1,28 @@
 //! The command line: one module per subcommand, its arguments and its `run`.
 
 mod bench;
+mod catalogue;
 mod check;
+mod configured;
+mod console;
 mod doctor;
 mod equipment;
 mod exit;
 mod explain;
 mod generate;
 mod models;
+mod places;
+mod playing;
 mod profile;
 mod replay;
 mod run;
 mod train;
 
 use clap::{ArgAction, Parser, Subcommand};
+use log::LevelFilter;
 
-pub use equipment::Places;
 pub use exit::{ExitCode, Failure};
+pub use places::Places;
 
 use crate::clock::Clock;
 use crate::output::Progress;
@@ -31,7 +37,7 @@ pub struct Cli {
     /// Where the parts are
     #[command(flatten, next_help_heading = "Where the parts are")]
     pub places: Places,
-    /// Log more: -v for what happens, -vv for why, -vvv for everything
+    /// Log more: -v for what happens (as `run` does anyway), -vv for why, -vvv for everything
     #[arg(short, long, action = ArgAction::Count, global = true)]
     pub verbose: u8,
     /// Show no progress and log errors only
@@ -69,6 +75,7 @@ pub enum Command {
     /// Train a premodel on profiles
     Train(train::Arguments),
     /// Compare a replay's speed with that of ONNX Runtime alone
+    #[command(after_help = BENCH_EXAMPLES)]
     Bench(bench::Arguments),
     /// Print the completions for a shell
     Completions(generate::CompletionsArguments),
@@ -76,11 +83,32 @@ pub enum Command {
     Man(generate::ManArguments),
 }
 
+const BENCH_EXAMPLES: &str = "\
+Examples:
+  classifyd bench samples/bikes.mp4
+  classifyd bench --model inception_v3 --threads 4 --repeat 3 clip.mp4";
+
 impl Cli {
+    /// The level to log at, as the command line says; a daemon says what happens unasked.
+    pub fn log_level(&self) -> LevelFilter {
+        let unasked = match self.command {
+            Command::Run(_) => LevelFilter::Info,
+            _ => LevelFilter::Warn,
+        };
+        match (self.quiet, self.verbose) {
+            (true, _) => LevelFilter::Error,
+            (false, 0) => unasked,
+            (false, 1) => LevelFilter::Info,
+            (false, 2) => LevelFilter::Debug,
+            (false, _) => LevelFilter::Trace,
+        }
+    }
+
     /// Carries the command out. Data goes to stdout; progress, logs and tables for people to
     /// stderr.
     pub fn run(self, progress: Progress, clock: Clock) -> Result<(), Failure> {
-        let context = Context { places: self.places, progress, clock };
+        let talk = if self.quiet { Talk::Least } else { Talk::Normal };
+        let context = Context { places: self.places, talk, progress, clock };
         match self.command {
             Command::Replay(arguments) => replay::run(arguments, context),
             Command::Run(arguments) => run::run(arguments, context),
@@ -100,6 +128,43 @@ impl Cli {
 /// What every command has to hand.
 pub struct Context {
     places: Places,
+    talk: Talk,
     progress: Progress,
     clock: Clock,
+}
+
+/// How much people are told on stderr.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Talk {
+    /// What they should know.
+    Normal,
+    /// Errors and results only.
+    Least,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_help_of_every_command_has_examples() {
+        let command = Cli::command();
+        command.clone().debug_assert();
+        for subcommand in command.get_subcommands() {
+            let help = subcommand.clone().render_long_help().to_string();
+            let example = format!("\n  classifyd {}", subcommand.get_name());
+            assert!(help.contains("Examples:") && help.contains(&example), "{help}");
+        }
+    }
+
+    #[test]
+    fn the_daemon_says_what_happens_unasked() {
+        let level = |line: &str| Cli::try_parse_from(line.split(' ')).unwrap().log_level();
+        assert_eq!(level("classifyd run --config x"), LevelFilter::Info);
+        assert_eq!(level("classifyd run -q --config x"), LevelFilter::Error);
+        assert_eq!(level("classifyd replay x"), LevelFilter::Warn);
+        assert_eq!(level("classifyd replay -vv x"), LevelFilter::Debug);
+    }
 }

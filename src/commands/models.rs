@@ -6,13 +6,14 @@ use std::time::Duration;
 use clap::Parser;
 
 use super::equipment::{self, Choice, Execution};
-use super::{Context, Failure};
+use super::{Context, Failure, console};
 use crate::inference::Roster;
-use crate::models::{self, Manifest};
+use crate::models::{self, Manifest, ManifestEntry};
 use crate::output::table::Table;
 
 /// What `models` takes.
 #[derive(Debug, Parser)]
+#[command(after_help = EXAMPLES)]
 pub struct Arguments {
     /// Only list them; load and measure none
     #[arg(long)]
@@ -22,10 +23,16 @@ pub struct Arguments {
     threads: NonZeroUsize,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  classifyd models                 what they cost on this machine
+  classifyd models --list          only what is there
+  classifyd models --threads 4";
+
 /// Runs `models`.
 pub fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
     let directory = context.places.models()?;
-    let all = models::load_directory(&directory)?;
+    let entries = models::load_directory(&directory)?;
     let roster = if arguments.list {
         None
     } else {
@@ -43,12 +50,23 @@ pub fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
         "top-1 %",
         "licence",
     ]);
-    for manifest in &all {
-        table.row(row(manifest, roster.as_ref()));
+    let mut notes =
+        "median and p95: preprocessing to labels, here; top-1: as published\n".to_owned();
+    for ManifestEntry { name, manifest } in entries {
+        match manifest {
+            Ok(manifest) => table.row(row(&manifest, roster.as_ref())),
+            Err(error) => {
+                notes += &format!("{name}: {:#}\n", anyhow::Error::from(error));
+                table.row(faulty_row(name));
+            }
+        }
     }
-    print!("{table}");
-    println!("median and p95: preprocessing to labels, here; top-1: as published");
-    Ok(())
+    console::show(format!("{table}{notes}"))
+}
+
+fn faulty_row(name: String) -> [String; 8] {
+    let none = || "-".to_owned();
+    [name, none(), none(), "faulty".to_owned(), none(), none(), none(), none()]
 }
 
 fn row(manifest: &Manifest, roster: Option<&Roster>) -> [String; 8] {

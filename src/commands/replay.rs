@@ -1,22 +1,19 @@
 //! `classifyd replay`: recordings, images or a camera, one record per frame on stdout.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use clap::Parser;
 
 use super::equipment::{self, Execution};
-use super::{Context, Failure};
-use crate::capture::mailbox::Delivery;
+use super::playing::{SummaryFile, delivery, finish};
+use super::{Context, Failure, Talk, configured, console};
 use crate::capture::{Source, StreamSpec};
 use crate::config::{Config, PolicyKind};
-use crate::daemon::{self, Plan, Report, StreamPlan};
+use crate::daemon::{self, Plan, StreamPlan};
 use crate::frame::{Budget, Pace, StreamName};
-use crate::output::Summary;
 
 /// What `replay` takes.
 #[derive(Debug, Parser)]
@@ -67,68 +64,35 @@ Examples:
 /// Runs `replay`.
 pub fn run(arguments: Arguments, mut context: Context) -> Result<(), Failure> {
     let config = arguments.config.as_deref().map(Config::load).transpose()?;
+    let policy = arguments.policy(config.as_ref())?;
+    let streams = arguments.streams(context.places.pipelines().as_deref())?;
+    let manifests = match &config {
+        Some(config) => configured::find_models(config, &context.places, &policy)?,
+        None => equipment::manifests_for(&policy, &context.places)?,
+    };
     if let Some(config) = &config {
         context.places = context.places.or_config(config);
     }
-    let policy = arguments.policy(config.as_ref())?;
-    let streams = arguments.streams(context.places.pipelines().as_deref())?;
     let summary = arguments.summary.as_deref().map(SummaryFile::create).transpose()?;
     let signals = daemon::signals()?;
-    let manifests = equipment::manifests_for(&policy, config.as_ref(), &context.places)?;
-    let roster = equipment::load(
-        &equipment::runtime(&context)?,
-        manifests,
-        arguments.execution(config.as_ref()),
-        &context,
-    )?;
+    let runtime = equipment::runtime(&context)?;
+    let execution = arguments.execution(config.as_ref());
+    let roster = equipment::load(&runtime, manifests, execution, &context)?;
     let seed = arguments.seed.or(config.as_ref().map(|c| c.policy.seed)).unwrap_or(0);
-    let selector = equipment::selector(&policy, seed, &roster, &context.places)?;
+    let chooser = equipment::chooser(&policy, seed, &roster, &context.places)?;
+    if context.talk == Talk::Normal {
+        console::tell(equipment::description(&roster, &chooser) + "\n");
+    }
     let plan = Plan {
         streams,
         roster,
-        selector,
+        selector: chooser.selector,
         top_k: arguments.top_k(config.as_ref()),
         sink: Box::new(io::stdout()),
         progress: context.progress.clone(),
     };
     let report = daemon::run(plan, &signals, context.clock)?;
     finish(report, summary)
-}
-
-/// A file for the summary, opened before the run: a wrong path must not cost one.
-pub struct SummaryFile {
-    path: PathBuf,
-    file: File,
-}
-
-impl SummaryFile {
-    fn create(path: &Path) -> anyhow::Result<Self> {
-        let file = File::create(path)
-            .with_context(|| format!("cannot write the summary to {}", path.display()))?;
-        Ok(Self { path: path.to_owned(), file })
-    }
-
-    fn write(mut self, summary: &Summary) -> anyhow::Result<()> {
-        let json = serde_json::to_string_pretty(summary)? + "\n";
-        self.file
-            .write_all(json.as_bytes())
-            .with_context(|| format!("cannot write the summary to {}", self.path.display()))
-    }
-}
-
-/// Shows the summary, writes it where asked, and fails if a stream did.
-pub fn finish(report: Report, file: Option<SummaryFile>) -> Result<(), Failure> {
-    eprint!("{}", report.summary);
-    if let Some(file) = file {
-        file.write(&report.summary)?;
-    }
-    let mut faults = report.faults.into_iter();
-    let Some((stream, first)) = faults.next() else { return Ok(()) };
-    for (stream, fault) in faults {
-        log::error!("stream {stream}: {:#}", anyhow::Error::from(fault));
-    }
-    let Failure { code, error } = first.into();
-    Err(Failure { code, error: error.context(format!("stream {stream}")) })
 }
 
 impl Arguments {
@@ -164,14 +128,6 @@ impl Arguments {
             streams.push(StreamPlan { spec, delivery, every: self.every });
         }
         Ok(streams)
-    }
-}
-
-/// How a source's frames are delivered: a camera does not wait, whatever the pace asked for.
-pub fn delivery(source: &Source, pace: Pace) -> Delivery {
-    match pace {
-        Pace::Work if !source.is_live() => Delivery::Lossless,
-        Pace::Work | Pace::Clock => Delivery::NewestWins,
     }
 }
 

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
 
-use super::Failure;
+use super::catalogue::model_name;
+use super::{Failure, console};
 use crate::learn::profile_file::Profile;
 use crate::learn::train::{self, TrainOptions};
 use crate::models::ModelId;
@@ -14,6 +15,7 @@ use crate::premodel::Criterion;
 
 /// What `train` takes.
 #[derive(Debug, Parser)]
+#[command(after_help = EXAMPLES)]
 pub struct Arguments {
     /// A profile; give the option several times to join several
     #[arg(long, value_name = "FILE", required = true)]
@@ -28,12 +30,18 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = TrainOptions::default().k)]
     k: usize,
     /// Models that may be deployed, separated by commas [default: all]
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-    deploy: Vec<String>,
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = model_name)]
+    deploy: Vec<ModelId>,
     /// Percentage points of union accuracy that a further model must add to be deployed
     #[arg(long, value_name = "POINTS", default_value_t = TrainOptions::default().theta)]
     theta: f64,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  classifyd train --profile photos.jsonl --out premodel.safetensors
+  classifyd train --profile a.jsonl --profile b.jsonl --criterion top5 --out top5.safetensors
+  classifyd train --profile photos.jsonl --deploy mobilenet_v1,inception_v3 --out two.safetensors";
 
 /// When a model counts as right.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -48,27 +56,20 @@ enum RightWhen {
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let profiles: Vec<Profile> =
         arguments.profile.iter().map(|file| Profile::load(file)).collect::<Result<_, _>>()?;
-    let options = arguments.options()?;
+    let options = arguments.options();
     let (premodel, report) = train::train(&profiles, &options).map_err(anyhow::Error::from)?;
     fs::write(&arguments.out, premodel.to_bytes())
         .with_context(|| format!("cannot write the premodel to {}", arguments.out.display()))?;
-    print!("{report}");
-    println!("wrote {}", arguments.out.display());
-    Ok(())
+    console::show(format!("{report}wrote {}\n", arguments.out.display()))
 }
 
 impl Arguments {
-    fn options(&self) -> Result<TrainOptions, Failure> {
+    fn options(&self) -> TrainOptions {
         let criterion = match self.criterion {
             RightWhen::Top1 => Criterion::Top1,
             RightWhen::Top5 => Criterion::Top5,
         };
-        let models = self.deploy.iter().map(|name| {
-            let unreadable = || Failure::usage(format!("`{name}` cannot be a model's name"));
-            ModelId::new(name).ok_or_else(unreadable)
-        });
-        let models = models.collect::<Result<Vec<ModelId>, Failure>>()?;
-        let models = (!models.is_empty()).then_some(models);
-        Ok(TrainOptions { criterion, k: self.k, models, theta: self.theta })
+        let models = (!self.deploy.is_empty()).then(|| self.deploy.clone());
+        TrainOptions { criterion, k: self.k, models, theta: self.theta }
     }
 }

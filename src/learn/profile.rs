@@ -3,14 +3,17 @@
 //! Each model's latency on an image is the median of its runs, made one after the other while
 //! nothing else runs, preprocessing to labels, as the scheduler counts it.
 
+use std::error::Error as _;
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::capture::read_image;
+use thiserror::Error;
+
+use crate::capture::{ImageFileError, read_image};
 use crate::clock::Clock;
-use crate::features::Extractor;
+use crate::features::{Extractor, FeatureError};
 use crate::frame::Picture;
 use crate::inference::{Classifier, ClassifyError};
 use crate::learn::labels::LabelledImage;
@@ -24,6 +27,8 @@ pub struct Session<'a> {
     pub directory: &'a Path,
     /// The images.
     pub images: &'a [LabelledImage],
+    /// How many classes every model tells apart.
+    pub classes: usize,
     /// Runs of each model on each image.
     pub runs: NonZeroUsize,
     /// Times the runs.
@@ -54,6 +59,20 @@ pub enum Ending {
     Stopped,
 }
 
+/// Why an image is left out.
+#[derive(Debug, Error)]
+enum MeasureError {
+    /// It is no image.
+    #[error(transparent)]
+    Read(#[from] ImageFileError),
+    /// It has no features.
+    #[error(transparent)]
+    Features(#[from] FeatureError),
+    /// A model gives no answer.
+    #[error(transparent)]
+    Classify(#[from] ClassifyError),
+}
+
 impl Session<'_> {
     /// Measures, and writes the profile to `out`.
     pub fn run(
@@ -61,7 +80,7 @@ impl Session<'_> {
         classifiers: &mut [Classifier],
         out: impl Write,
     ) -> Result<Report, ProfileError> {
-        let mut writer = ProfileWriter::new(out, header(classifiers))?;
+        let mut writer = ProfileWriter::new(out, header(classifiers, self.classes))?;
         let mut extractor = Extractor::new();
         let mut report = Report { measured: 0, unreadable: 0, ending: Ending::Complete };
         for image in self.images {
@@ -75,7 +94,7 @@ impl Session<'_> {
                     report.measured += 1;
                 }
                 Err(error) => {
-                    log::warn!("{} is left out: {error:#}", image.file);
+                    log::warn!("{} is left out: {}", image.file, in_full(&error));
                     report.unreadable += 1;
                 }
             }
@@ -89,7 +108,7 @@ impl Session<'_> {
         image: &LabelledImage,
         classifiers: &mut [Classifier],
         extractor: &mut Extractor,
-    ) -> anyhow::Result<ImageRecord> {
+    ) -> Result<ImageRecord, MeasureError> {
         let picture = read_image(&self.directory.join(&image.file))?;
         let features = extractor.extract(&picture)?;
         let results = classifiers
@@ -114,21 +133,26 @@ impl Session<'_> {
     }
 }
 
+/// An error with its causes.
+fn in_full(error: &MeasureError) -> String {
+    let causes = std::iter::successors(error.source(), |&cause| cause.source());
+    causes.fold(error.to_string(), |words, cause| format!("{words}: {cause}"))
+}
+
 /// The middle one, of an even number the upper.
-fn median(mut times: Vec<Duration>) -> Duration {
+pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
-fn header(classifiers: &[Classifier]) -> Header {
+fn header(classifiers: &[Classifier], classes: usize) -> Header {
     let model = |classifier: &Classifier| ProfiledModel {
         id: classifier.manifest().id.clone(),
         sha256: classifier.manifest().sha256.clone(),
         provider: classifier.session().provider(),
     };
-    let classes = classifiers.iter().map(|c| c.manifest().output.labels.count()).min();
     let models = classifiers.iter().map(model).collect();
-    Header { models, classes: classes.unwrap_or(0), machine: machine() }
+    Header { models, classes, machine: machine() }
 }
 
 /// The processor's own name, and how many of it there are.

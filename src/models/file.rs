@@ -31,8 +31,18 @@ fn unparsed(path: &Path, text: &str, error: &toml::de::Error) -> ManifestError {
     ManifestError::Parse { path: path.to_owned(), line, fault }
 }
 
-/// Reads every manifest of a directory, in the order of their names.
-pub fn load_directory(directory: &Path) -> Result<Vec<Manifest>, ManifestError> {
+/// A manifest of a directory: what it describes, or what is wrong with it.
+#[derive(Debug)]
+pub struct ManifestEntry {
+    /// The stem of its file name; the model's, if it can be one.
+    pub name: String,
+    /// What it describes.
+    pub manifest: Result<Manifest, ManifestError>,
+}
+
+/// Reads every manifest of a directory, in the order of their names. One that is faulty does not
+/// stand in the way of the others.
+pub fn load_directory(directory: &Path) -> Result<Vec<ManifestEntry>, ManifestError> {
     let unlisted = |source| ManifestError::Directory { path: directory.to_owned(), source };
     let mut paths = BTreeSet::new();
     for entry in fs::read_dir(directory).map_err(unlisted)? {
@@ -42,7 +52,12 @@ pub fn load_directory(directory: &Path) -> Result<Vec<Manifest>, ManifestError> 
             paths.insert(path);
         }
     }
-    paths.iter().map(|path| Manifest::load(path)).collect()
+    Ok(paths.iter().map(|path| entry(path)).collect())
+}
+
+fn entry(path: &Path) -> ManifestEntry {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    ManifestEntry { name, manifest: Manifest::load(path) }
 }
 
 #[derive(Deserialize)]

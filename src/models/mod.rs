@@ -18,7 +18,7 @@ use serde::Serialize;
 
 pub use digest::Sha256Hex;
 pub use error::ManifestError;
-pub use file::load_directory;
+pub use file::{ManifestEntry, load_directory};
 pub use manifest::{
     Channels, Fit, Golden, InputSpec, Labels, Layout, Manifest, OutputKind, OutputSpec, Provenance,
     Published, Resize, golden_pixel,

@@ -142,6 +142,17 @@ fn labels_that_are_blank_or_no_file_are_refused() {
 }
 
 #[test]
+fn a_faulty_manifest_leaves_the_others_of_its_directory_usable() {
+    let directory = directory("", "");
+    fs::write(directory.path().join("porch.toml"), "x = ").unwrap();
+    fs::write(directory.path().join("notes.md"), "").unwrap();
+    let entries = load_directory(directory.path()).unwrap();
+    let found: Vec<_> = entries.iter().map(|e| (e.name.as_str(), e.manifest.is_ok())).collect();
+    assert_eq!(found, [("porch", false), ("two", true)]);
+    assert!(load_directory(&directory.path().join("none")).is_err());
+}
+
+#[test]
 fn the_file_is_compared_with_its_digest() {
     let directory = directory("", "");
     let manifest = load(directory.path()).unwrap();
