@@ -141,7 +141,11 @@ fn replay(
     if let Some((_, fault)) = report.faults.into_iter().next() {
         return Err(fault.into());
     }
-    Ok(Duration::from_secs_f64(report.summary.total.wall_s))
+    if let Some(breakdown) = report.breakdown {
+        return Err(breakdown.into());
+    }
+    let summary = report.summary.context("the replay left no summary")?;
+    Ok(Duration::from_secs_f64(summary.total.wall_s))
 }
 
 fn run_alone(

@@ -72,8 +72,8 @@ fn row(manifest: &Manifest, roster: Option<&Roster>) -> [String; 8] {
         input,
         size.unwrap_or_else(|_| none()),
         provider,
-        latency.map_or_else(none, |latency| milliseconds(latency.median())),
-        latency.map_or_else(none, |latency| milliseconds(latency.expected())),
+        latency.map_or_else(none, |latency| milliseconds(latency.median().total())),
+        latency.map_or_else(none, |latency| milliseconds(latency.expected().total())),
         published.map_or_else(none, |published| format!("{:.1}", published.top1)),
         manifest.source.licence.clone(),
     ]
