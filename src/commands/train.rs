@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
 
-use super::Failure;
+use super::{Failure, stdout};
 use crate::learn::profile_file::Profile;
 use crate::learn::train::{self, TrainOptions};
 use crate::models::ModelId;
@@ -52,9 +52,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (premodel, report) = train::train(&profiles, &options).map_err(anyhow::Error::from)?;
     fs::write(&arguments.out, premodel.to_bytes())
         .with_context(|| format!("cannot write the premodel to {}", arguments.out.display()))?;
-    print!("{report}");
-    println!("wrote {}", arguments.out.display());
-    Ok(())
+    Ok(stdout::print(format_args!("{report}wrote {}\n", arguments.out.display()))?)
 }
 
 impl Arguments {
