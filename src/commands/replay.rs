@@ -118,7 +118,8 @@ impl SummaryFile {
 
 /// Shows the summary, writes it where asked, and fails if a stream did.
 pub fn finish(report: Report, file: Option<SummaryFile>) -> Result<(), Failure> {
-    eprint!("{}", report.summary);
+    // For people only; the file has it for programs.
+    let _ = write!(io::stderr(), "{}", report.summary);
     if let Some(file) = file {
         file.write(&report.summary)?;
     }
