@@ -25,13 +25,23 @@ pub struct Arguments {
     #[arg(long, value_enum, default_value = "top1")]
     criterion: RightWhen,
     /// Neighbours that vote
-    #[arg(long, value_name = "N", default_value_t = TrainOptions::default().k)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = TrainOptions::default().k,
+        allow_negative_numbers = true
+    )]
     k: usize,
     /// Models that may be deployed, separated by commas [default: all]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     deploy: Vec<String>,
     /// Percentage points of union accuracy that a further model must add to be deployed
-    #[arg(long, value_name = "POINTS", default_value_t = TrainOptions::default().theta)]
+    #[arg(
+        long,
+        value_name = "POINTS",
+        default_value_t = TrainOptions::default().theta,
+        allow_negative_numbers = true
+    )]
     theta: f64,
 }
 
