@@ -12,7 +12,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
-use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
+use crossbeam_channel::{Receiver, Sender, at, bounded, never, select, unbounded};
 
 use crate::capture::mailbox::{self, Delivery};
 use crate::capture::{self, Capture, CaptureError, EventKind, StreamSpec};
@@ -33,7 +33,7 @@ const SETTLED_CAPACITY: usize = 4096;
 /// Prepared jobs that wait for one worker: as many as the scheduler commits.
 const JOB_CAPACITY: usize = 2;
 
-/// Time that the stages get to finish their work once capture has stopped.
+/// Time that the stages get to finish their work once somebody wants the run to end.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// A run: what to classify, with what, to where.
@@ -117,12 +117,16 @@ pub fn run(plan: Plan, signals: &Receiver<()>, clock: Clock) -> anyhow::Result<R
         }
     }
     drop((settled, mailbox, capture_events));
-    let watched = Watch { signals, from_capture, from_output, panics: stages.panics.1.clone() }
-        .until_over(&mut captures, &mut faults);
+    let watch = Watch { signals, from_capture, from_output, panics: stages.panics.1.clone() };
+    let end = watch.until_over(&mut captures, &mut faults);
 
     captures.into_values().for_each(Capture::stop);
-    let late = stages.join(clock.now() + GRACE);
-    watched?;
+    let limit = match end {
+        Ok(End::Exhausted) => never(),
+        Ok(End::Stopped) | Err(_) => at(clock.now() + GRACE),
+    };
+    let late = stages.join(limit, signals, clock);
+    end?;
     late?;
     let summary = summaries.try_recv().context("the output stage left no summary")?;
     Ok(Report { summary, faults })
@@ -146,6 +150,14 @@ fn start_workers(
     Ok(lanes)
 }
 
+/// Why frames stop to flow.
+enum End {
+    /// Every stream has ended. The last frames may take their time, as may the reader of the output.
+    Exhausted,
+    /// Somebody wants the run to end.
+    Stopped,
+}
+
 /// What main waits for while frames flow.
 struct Watch<'a> {
     signals: &'a Receiver<()>,
@@ -160,16 +172,16 @@ impl Watch<'_> {
         &self,
         captures: &mut BTreeMap<StreamName, Capture>,
         faults: &mut Vec<(StreamName, CaptureError)>,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<End> {
         while !captures.is_empty() {
             select! {
                 recv(self.signals) -> _ => {
                     log::info!("stopping: no new frames are taken, those on their way are finished");
-                    return Ok(());
+                    return Ok(End::Stopped);
                 }
                 recv(self.from_capture) -> event => match event {
                     Ok(event) => note(event, captures, faults),
-                    Err(_) => return Ok(()),
+                    Err(_) => return Ok(End::Exhausted),
                 },
                 recv(self.from_output) -> event => match event {
                     Ok(OutputEvent::Failed(error)) => {
@@ -177,7 +189,7 @@ impl Watch<'_> {
                     }
                     Ok(OutputEvent::ReaderGone) => {
                         log::info!("stopping: nobody reads the output any more");
-                        return Ok(());
+                        return Ok(End::Stopped);
                     }
                     Err(_) => bail!("the output stage has stopped"),
                 },
@@ -187,7 +199,7 @@ impl Watch<'_> {
                 }
             }
         }
-        Ok(())
+        Ok(End::Exhausted)
     }
 }
 
@@ -239,20 +251,32 @@ impl Stages {
         Ok(())
     }
 
-    /// Waits for every thread to end of itself, until `limit`.
-    fn join(self, limit: Instant) -> anyhow::Result<()> {
+    /// Waits for every thread to end of itself, until `limit`; a signal sets one.
+    fn join(
+        self,
+        mut limit: Receiver<Instant>,
+        signals: &Receiver<()>,
+        clock: Clock,
+    ) -> anyhow::Result<()> {
         let mut left = self.running;
         while !left.is_empty() {
-            let Ok(thread) = self.exits.1.recv_deadline(limit) else {
-                let names: Vec<&str> = left.iter().map(|(name, _)| name.as_str()).collect();
-                bail!("still at work {GRACE:?} after the stop, given up: {}", names.join(", "));
-            };
-            let Some(index) = left.iter().position(|(name, _)| *name == thread) else { continue };
-            let (name, thread) = left.swap_remove(index);
-            thread.join().map_err(|_| anyhow!("thread {name} has panicked"))?;
+            select! {
+                recv(self.exits.1) -> thread => join_named(&mut left, &thread.unwrap_or_default())?,
+                recv(signals) -> _ => limit = at(clock.now() + GRACE),
+                recv(limit) -> _ => {
+                    let names: Vec<&str> = left.iter().map(|(name, _)| name.as_str()).collect();
+                    bail!("still at work {GRACE:?} after the stop, given up: {}", names.join(", "));
+                }
+            }
         }
         Ok(())
     }
+}
+
+fn join_named(left: &mut Vec<(String, JoinHandle<()>)>, name: &str) -> anyhow::Result<()> {
+    let Some(index) = left.iter().position(|(other, _)| other == name) else { return Ok(()) };
+    let (name, thread) = left.swap_remove(index);
+    thread.join().map_err(|_| anyhow!("thread {name} has panicked"))
 }
 
 /// Says that its thread is over, whichever way it ends.
