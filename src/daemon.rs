@@ -128,6 +128,7 @@ pub fn run(plan: Plan, signals: &Receiver<()>, clock: Clock) -> anyhow::Result<R
     let late = stages.join(limit, signals, clock);
     end?;
     late?;
+    watch.output_is_whole()?;
     let summary = summaries.try_recv().context("the output stage left no summary")?;
     Ok(Report { summary, faults })
 }
@@ -200,6 +201,14 @@ impl Watch<'_> {
             }
         }
         Ok(End::Exhausted)
+    }
+
+    /// Whether the last records could be written, which came after the last stream had ended.
+    fn output_is_whole(&self) -> anyhow::Result<()> {
+        match self.from_output.try_recv() {
+            Ok(OutputEvent::Failed(error)) => Err(error).context("cannot write the output"),
+            Ok(OutputEvent::ReaderGone) | Err(_) => Ok(()),
+        }
     }
 }
 
