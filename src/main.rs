@@ -21,7 +21,8 @@ fn main() -> ExitCode {
     match cli.run(progress, Clock) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { code, error }) => {
-            eprintln!("classifyd: {error:#}");
+            // If nobody reads it, the exit code still tells.
+            let _ = writeln!(io::stderr(), "classifyd: {error:#}");
             ExitCode::from(code as u8)
         }
     }

@@ -11,7 +11,7 @@ use crossbeam_channel::{never, unbounded};
 use serde::Serialize;
 
 use super::equipment::{self, Choice, Execution};
-use super::{Context, Failure};
+use super::{Context, Failure, stdout};
 use crate::capture::mailbox::{self, Delivery};
 use crate::capture::{self, EventKind, Source, StreamSpec};
 use crate::daemon::{self, Plan, StreamPlan};
@@ -84,8 +84,7 @@ pub fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
         onnxruntime_s: onnxruntime,
         ratio: replay / onnxruntime,
     };
-    println!("{}", serde_json::to_string(&figures).context("no figures")?);
-    Ok(())
+    Ok(stdout::print(serde_json::to_string(&figures).context("no figures")? + "\n")?)
 }
 
 fn first(roster: Roster) -> anyhow::Result<(Manifest, Preprocessor, Session)> {

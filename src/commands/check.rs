@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use super::{Context, Failure, equipment};
+use super::{Context, Failure, equipment, stdout};
 use crate::config::{Config, PolicyKind};
+use crate::daemon::StreamPlan;
 use crate::premodel::Premodel;
 
 /// What `check` takes.
@@ -31,14 +32,13 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
             manifests.iter().map(|manifest| (&manifest.id, &manifest.sha256)).collect();
         Premodel::load(&places.premodel()?)?.restrict_to(&loaded)?;
     }
-    println!("{}: ok", arguments.config.display());
-    println!("policy {policy}, models:");
-    for manifest in &manifests {
-        println!("  {}", manifest.id);
-    }
-    println!("streams:");
-    for stream in &streams {
-        println!("  {} from {}", stream.spec.name, stream.spec.source);
-    }
-    Ok(())
+    let models = manifests.iter().map(|manifest| format!("  {}\n", manifest.id));
+    let stream =
+        |stream: &StreamPlan| format!("  {} from {}\n", stream.spec.name, stream.spec.source);
+    Ok(stdout::print(format_args!(
+        "{}: ok\npolicy {policy}, models:\n{}streams:\n{}",
+        arguments.config.display(),
+        models.collect::<String>(),
+        streams.iter().map(stream).collect::<String>(),
+    ))?)
 }

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use clap::Parser;
 
-use super::{Context, ExitCode, Failure};
+use super::{Context, ExitCode, Failure, stdout};
 use crate::capture::inventory::{self, ELEMENTS, Platform};
 use crate::models::{self, Provider};
 use crate::onnx::Runtime;
@@ -22,6 +22,7 @@ pub fn run(_arguments: &Arguments, context: &Context) -> Result<(), Failure> {
     models(&mut report, context);
     premodel(&mut report, context);
     cameras(&mut report);
+    stdout::print(&report.lines)?;
     match report.needed {
         0 => Ok(()),
         needed => {
@@ -33,22 +34,25 @@ pub fn run(_arguments: &Arguments, context: &Context) -> Result<(), Failure> {
 
 #[derive(Default)]
 struct Report {
+    /// What was found, a line each.
+    lines: String,
+    /// Parts that every run needs and that are missing.
     needed: usize,
 }
 
 impl Report {
-    fn ok(&self, part: impl Display, found: impl Display) {
-        println!("ok       {part}: {found}");
+    fn ok(&mut self, part: impl Display, found: impl Display) {
+        self.lines += &format!("ok       {part}: {found}\n");
     }
 
     /// Something that some can do without.
-    fn absent(&self, part: impl Display, remedy: impl Display) {
-        println!("absent   {part}: {remedy}");
+    fn absent(&mut self, part: impl Display, remedy: impl Display) {
+        self.lines += &format!("absent   {part}: {remedy}\n");
     }
 
     fn missing(&mut self, part: impl Display, remedy: impl Display) {
         self.needed += 1;
-        println!("MISSING  {part}: {remedy}");
+        self.lines += &format!("MISSING  {part}: {remedy}\n");
     }
 
     fn missing_as(&mut self, part: impl Display, failure: &Failure) {

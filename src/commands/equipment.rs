@@ -4,9 +4,10 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use thiserror::Error;
 
 use super::{Context, ExitCode, Failure};
-use crate::config::{Config, PolicyKind};
+use crate::config::{Config, Fault, Faults, Located, PolicyKind};
 use crate::inference::Roster;
 use crate::install;
 use crate::models::{self, Manifest, ModelId, Provider};
@@ -116,15 +117,39 @@ pub fn manifests_for(
 ) -> Result<Vec<Manifest>, Failure> {
     let directory = places.models()?;
     let configured = config.and_then(|config| config.models.names.as_ref());
-    match (policy, configured) {
-        (PolicyKind::Fixed(model), _) => {
-            manifests(&directory, Choice::Named(std::slice::from_ref(model)))
-        }
+    let names = match (policy, configured) {
+        (PolicyKind::Fixed(model), _) => vec![model.clone()],
         (PolicyKind::Premodel | PolicyKind::Random, Some(names)) => {
-            let names: Vec<ModelId> = names.iter().map(|name| name.value.clone()).collect();
-            manifests(&directory, Choice::Named(&names))
+            names.iter().map(|name| name.value.clone()).collect()
         }
-        (PolicyKind::Premodel | PolicyKind::Random, None) => manifests(&directory, Choice::Present),
+        (PolicyKind::Premodel | PolicyKind::Random, None) => {
+            return manifests(&directory, Choice::Present);
+        }
+    };
+    let found = manifests(&directory, Choice::Named(&names));
+    match config {
+        Some(config) => found.map_err(|failure| where_written(failure, policy, config)),
+        None => found,
+    }
+}
+
+/// Turns unknown models that a configuration names into faults of its lines.
+fn where_written(failure: Failure, policy: &PolicyKind, config: &Config) -> Failure {
+    let Some(unknown) = failure.error.downcast_ref::<UnknownModels>() else { return failure };
+    let policy = config.policy.kind.as_ref().filter(|kind| kind.value == *policy);
+    let place = |model: &ModelId| match policy {
+        Some(Located { value: PolicyKind::Fixed(_), location }) => Some(location),
+        Some(_) | None => {
+            let mut names = config.models.names.iter().flatten();
+            names.find(|name| name.value == *model).map(|name| &name.location)
+        }
+    };
+    let remedy = format!("there are {}", listed(&unknown.known));
+    let fault = |model| Some(place(model)?.fault("there is no such model", remedy.as_str()));
+    let faults: Vec<Fault> = unknown.names.iter().filter_map(fault).collect();
+    match faults.is_empty() {
+        true => failure,
+        false => Failure::new(ExitCode::Configuration, Faults::new(faults)),
     }
 }
 
@@ -143,22 +168,40 @@ pub fn manifests(directory: &Path, choice: Choice<'_>) -> Result<Vec<Manifest>, 
             }
             Ok(present)
         }
-        Choice::Named(names) => {
-            names.iter().map(|name| manifest_of(&all, name, directory)).collect()
-        }
+        Choice::Named(names) => named(&all, names, directory),
     }
 }
 
-fn manifest_of(all: &[Manifest], name: &ModelId, directory: &Path) -> Result<Manifest, Failure> {
-    let known = all.iter().find(|manifest| manifest.id == *name);
-    known.cloned().ok_or_else(|| {
-        let names: Vec<&str> = all.iter().map(|manifest| manifest.id.as_str()).collect();
-        Failure::usage(format!(
-            "there is no model {name} in {}; there are {}",
-            directory.display(),
-            names.join(", ")
-        ))
-    })
+/// Models that are named and are not there.
+#[derive(Debug, Error)]
+#[error(
+    "there is no model {} in {}; there are {}",
+    listed(.names),
+    .directory.display(),
+    listed(.known)
+)]
+struct UnknownModels {
+    names: Vec<ModelId>,
+    directory: PathBuf,
+    known: Vec<ModelId>,
+}
+
+fn listed(models: &[ModelId]) -> String {
+    if models.is_empty() {
+        return "none".to_owned();
+    }
+    models.iter().map(ModelId::as_str).collect::<Vec<_>>().join(", ")
+}
+
+fn named(all: &[Manifest], names: &[ModelId], directory: &Path) -> Result<Vec<Manifest>, Failure> {
+    let find = |name: &ModelId| all.iter().find(|manifest| manifest.id == *name);
+    let unknown: Vec<ModelId> = names.iter().filter(|name| find(name).is_none()).cloned().collect();
+    if unknown.is_empty() {
+        return Ok(names.iter().filter_map(find).cloned().collect());
+    }
+    let known = all.iter().map(|manifest| manifest.id.clone()).collect();
+    let error = UnknownModels { names: unknown, directory: directory.to_owned(), known };
+    Err(Failure::new(ExitCode::Usage, error))
 }
 
 /// Loads the ONNX Runtime library.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use super::{Context, Failure, equipment};
+use super::{Context, Failure, equipment, stdout};
 use crate::capture::read_image;
 use crate::config::PolicyKind;
 use crate::features::{Extractor, Features};
@@ -28,12 +28,12 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
     let premodel = premodel(context)?;
     let features = Extractor::new().extract(&picture).map_err(anyhow::Error::from)?;
     let verdict = premodel.consult(&features);
-    println!("{} ({}x{})", image.display(), picture.width(), picture.height());
-    show_features(&features, premodel.premodel());
-    show_neighbours(&verdict, premodel.premodel());
-    show_votes(&verdict);
-    show_choice(&verdict, &premodel);
-    Ok(())
+    let title = format!("{} ({}x{})\n", image.display(), picture.width(), picture.height());
+    let features = features_shown(&features, premodel.premodel());
+    let neighbours = neighbours_shown(&verdict, premodel.premodel());
+    let votes = votes_shown(&verdict);
+    let choice = choice_shown(&verdict, &premodel);
+    Ok(stdout::print([title, features, neighbours, votes, choice].join("\n"))?)
 }
 
 fn premodel(context: &Context) -> Result<RankedPremodel, Failure> {
@@ -43,7 +43,7 @@ fn premodel(context: &Context) -> Result<RankedPremodel, Failure> {
     Ok(Premodel::load(&places.premodel()?)?.restrict_to(&present)?.premodel)
 }
 
-fn show_features(features: &Features, premodel: &Premodel) {
+fn features_shown(features: &Features, premodel: &Premodel) -> String {
     let scaling = &premodel.recipe().scaling;
     let mut table = Table::new(["feature", "value", "scaled", "training min", "training max"]);
     let scaled = scaling.apply(features);
@@ -57,13 +57,11 @@ fn show_features(features: &Features, premodel: &Premodel) {
             format!("{maximum:.4}"),
         ]);
     }
-    print!("\n{table}");
-    if !scaling.covers(features) {
-        println!("outside the training range, so clamped: this picture is unlike the training set");
-    }
+    let clamped = "outside the training range, so clamped: this picture is unlike the training set";
+    if scaling.covers(features) { table.to_string() } else { format!("{table}{clamped}\n") }
 }
 
-fn show_neighbours(verdict: &Verdict, premodel: &Premodel) {
+fn neighbours_shown(verdict: &Verdict, premodel: &Premodel) -> String {
     let mut table = Table::new(["neighbour", "distance", "optimum", "models that were right"]);
     for neighbour in &verdict.neighbours {
         let right = premodel.example(neighbour.example).map(|example| example.right);
@@ -80,34 +78,34 @@ fn show_neighbours(verdict: &Verdict, premodel: &Premodel) {
             if right.is_empty() { "none".to_owned() } else { right.join(" ") },
         ]);
     }
-    print!("\n{table}");
+    table.to_string()
 }
 
-fn show_votes(verdict: &Verdict) {
+fn votes_shown(verdict: &Verdict) -> String {
     let mut stages = Table::new(["stage", "votes", "answer"]);
     for stage in &verdict.stages {
         let answer = if stage.is_yes() { "yes" } else { "no" };
         let votes = format!("{} of {}", stage.votes, stage.voters);
         stages.row([stage.model.to_string(), votes, answer.to_owned()]);
     }
-    print!("\n{stages}");
+    stages.to_string()
 }
 
-fn show_choice(verdict: &Verdict, premodel: &RankedPremodel) {
+fn choice_shown(verdict: &Verdict, premodel: &RankedPremodel) -> String {
     let selection = premodel.rank(verdict);
     let mut table = Table::new(["ranking", "share right", "training accuracy %"]);
     for (model, share) in &selection.ranking {
         let accuracy = premodel.premodel().accuracy(model).unwrap_or(f32::NAN);
         table.row([model.to_string(), format!("{share:.1}"), format!("{:.1}", accuracy * 100.0)]);
     }
-    print!("\n{table}");
-    let Some((first, _)) = selection.ranking.first() else { return };
-    match verdict.chosen() {
-        Some(stage) if stage.model == *first => println!(
-            "\nchoice: {first}, because it is the optimum of {} of the {} neighbours",
+    let Some((first, _)) = selection.ranking.first() else { return table.to_string() };
+    let choice = match verdict.chosen() {
+        Some(stage) if stage.model == *first => format!(
+            "choice: {first}, because it is the optimum of {} of the {} neighbours",
             stage.votes, stage.voters
         ),
-        Some(_) | None => println!("\nchoice: {first}, the fallback, because every stage said no"),
-    }
-    println!("at run time the first of the ranking that will finish by the deadline runs");
+        Some(_) | None => format!("choice: {first}, the fallback, because every stage said no"),
+    };
+    let rule = "at run time the first of the ranking that will finish by the deadline runs";
+    format!("{table}\n{choice}\n{rule}\n")
 }

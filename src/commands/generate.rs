@@ -1,12 +1,10 @@
 //! `classifyd completions` and `classifyd man`: made from the command line's own description.
 
-use std::io::{self, Write};
-
 use anyhow::Context as _;
 use clap::{CommandFactory, Parser};
 use clap_complete::Shell;
 
-use super::{Cli, Failure};
+use super::{Cli, Failure, stdout};
 
 /// What `completions` takes.
 #[derive(Debug, Parser)]
@@ -26,7 +24,7 @@ pub struct ManArguments {
 pub fn completions(arguments: &CompletionsArguments) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut Cli::command(), "classifyd", &mut script);
-    print(&script)
+    Ok(stdout::print(String::from_utf8_lossy(&script))?)
 }
 
 /// Runs `man`.
@@ -45,9 +43,5 @@ pub fn man(arguments: &ManArguments) -> Result<(), Failure> {
     };
     let mut text = Vec::new();
     page.render(&mut text).context("cannot write the manual page")?;
-    print(&text)
-}
-
-fn print(bytes: &[u8]) -> Result<(), Failure> {
-    Ok(io::stdout().write_all(bytes).context("cannot write to stdout")?)
+    Ok(stdout::print(String::from_utf8_lossy(&text))?)
 }

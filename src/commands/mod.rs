@@ -11,6 +11,7 @@ mod models;
 mod profile;
 mod replay;
 mod run;
+mod stdout;
 mod train;
 
 use clap::{ArgAction, Parser, Subcommand};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Parser;
 
 use super::equipment::{self, Choice, Execution};
-use super::{Context, Failure};
+use super::{Context, Failure, stdout};
 use crate::inference::Roster;
 use crate::models::{self, Manifest};
 use crate::output::table::Table;
@@ -46,9 +46,8 @@ pub fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
     for manifest in &all {
         table.row(row(manifest, roster.as_ref()));
     }
-    print!("{table}");
-    println!("median and p95: preprocessing to labels, here; top-1: as published");
-    Ok(())
+    let explanation = "median and p95: preprocessing to labels, here; top-1: as published";
+    Ok(stdout::print(format_args!("{table}{explanation}\n"))?)
 }
 
 fn row(manifest: &Manifest, roster: Option<&Roster>) -> [String; 8] {

@@ -1,6 +1,7 @@
 //! `classifyd profile`: every model on every image of a labelled set.
 
 use std::fs::File;
+use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -56,7 +57,9 @@ pub fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
     };
     let report = session.run(&mut roster.classifiers, out)?;
     bar.finish_and_clear();
-    eprintln!(
+    // For people only.
+    let _ = writeln!(
+        io::stderr(),
         "{} images measured, {} unreadable, written to {}",
         report.measured,
         report.unreadable,

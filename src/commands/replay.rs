@@ -41,16 +41,16 @@ pub struct Arguments {
     #[arg(long)]
     policy: Option<PolicyKind>,
     /// Seed of the random policy
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     seed: Option<u64>,
     /// Labels in each answer [default: 5]
-    #[arg(long, value_name = "K")]
+    #[arg(long, value_name = "K", allow_negative_numbers = true)]
     top_k: Option<NonZeroUsize>,
     /// Classify one frame in N; those between reuse its answer
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(long, value_name = "N", default_value = "1", allow_negative_numbers = true)]
     every: NonZeroUsize,
     /// Threads of one inference [default: 1]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     threads: Option<NonZeroUsize>,
     /// Write the summary to this file, as JSON
     #[arg(long, value_name = "FILE")]
@@ -119,7 +119,8 @@ impl SummaryFile {
 /// Shows the summary, writes it where asked, and fails if a stream did.
 pub fn finish(report: Report, file: Option<SummaryFile>) -> Result<(), Failure> {
     if let Some(summary) = &report.summary {
-        eprint!("{summary}");
+        // For people only; the file has it for programs.
+        let _ = write!(io::stderr(), "{summary}");
         if let Some(file) = file {
             file.write(summary)?;
         }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
 
-use super::Failure;
+use super::{Failure, stdout};
 use crate::learn::profile_file::Profile;
 use crate::learn::train::{self, TrainOptions};
 use crate::models::ModelId;
@@ -25,13 +25,23 @@ pub struct Arguments {
     #[arg(long, value_enum, default_value = "top1")]
     criterion: RightWhen,
     /// Neighbours that vote
-    #[arg(long, value_name = "N", default_value_t = TrainOptions::default().k)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = TrainOptions::default().k,
+        allow_negative_numbers = true
+    )]
     k: usize,
     /// Models that may be deployed, separated by commas [default: all]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     deploy: Vec<String>,
     /// Percentage points of union accuracy that a further model must add to be deployed
-    #[arg(long, value_name = "POINTS", default_value_t = TrainOptions::default().theta)]
+    #[arg(
+        long,
+        value_name = "POINTS",
+        default_value_t = TrainOptions::default().theta,
+        allow_negative_numbers = true
+    )]
     theta: f64,
 }
 
@@ -52,9 +62,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (premodel, report) = train::train(&profiles, &options).map_err(anyhow::Error::from)?;
     fs::write(&arguments.out, premodel.to_bytes())
         .with_context(|| format!("cannot write the premodel to {}", arguments.out.display()))?;
-    print!("{report}");
-    println!("wrote {}", arguments.out.display());
-    Ok(())
+    Ok(stdout::print(format_args!("{report}wrote {}\n", arguments.out.display()))?)
 }
 
 impl Arguments {

@@ -70,6 +70,7 @@ fn a_file_with_every_key() {
     assert_eq!((door.name.as_str(), &*door.source.value), ("back door", "rtsp://cam/stream"));
     assert_eq!(door.budget.duration(), Duration::from_millis(33));
     assert_eq!((door.every.get(), door.pace), (3, Pace::Work));
+    assert_eq!(yard.source.value, "etc/clips/*.jpg");
     assert_eq!((&*door.parameters["width"], &*door.parameters["device"]), ("1280", "/dev/video1"));
     assert_eq!((yard.every.get(), yard.pace, yard.parameters.len()), (1, Pace::Clock, 0));
 }
