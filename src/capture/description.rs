@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::error::CaptureError;
 use super::launch::{self, Launch, Template};
+use crate::redact::Secrets;
 
 /// The descriptions that are shipped, by name.
 const SHIPPED: [(&str, &str); 5] = [
@@ -191,6 +192,16 @@ impl Description {
             text: template.fill(&words),
         };
         Ok(self.variants.iter().map(launch).collect())
+    }
+
+    /// What of `values` must not be shown. Numbers and choices are no secrets, whatever their names.
+    pub(super) fn secrets(&self, values: &Values) -> Secrets {
+        let is_text = |name: &str| match self.parameters.get(name) {
+            Some(Parameter::Text { .. }) => true,
+            Some(Parameter::Integer { .. } | Parameter::Choice { .. }) | None => false,
+        };
+        let texts = values.iter().filter(|(name, _)| is_text(name));
+        Secrets::of(texts.map(|(name, value)| (name.as_str(), value.as_str())))
     }
 
     /// For each parameter what takes the placeholder's place.

@@ -25,7 +25,6 @@ mod launch;
 pub mod mailbox;
 mod natural;
 mod pipeline;
-mod redact;
 mod registrar;
 mod sink;
 mod source;

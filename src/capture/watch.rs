@@ -12,8 +12,8 @@ use gstreamer::{BusSyncReply, CoreError, Message, MessageView, ResourceError, St
 
 use super::error::CaptureError;
 use super::event::{Event, EventKind};
-use super::redact::Secrets;
 use crate::frame::StreamName;
+use crate::redact::Secrets;
 
 /// Listens to one pipeline.
 pub(super) struct Watch {
