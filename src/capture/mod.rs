@@ -116,7 +116,7 @@ pub fn start(
         }
         Kind::Pipeline(recipe) => {
             let watch = watch(spec, recipe, &registrar, events);
-            let intake = Intake { registrar, mailbox };
+            let intake = Intake { registrar, mailbox, flow: recipe.flow };
             Running::Pipeline(RunningPipeline::start(recipe, intake, watch)?)
         }
     };
@@ -132,7 +132,7 @@ fn watch(
     Watch {
         stream: spec.name.clone(),
         input: spec.source.to_string(),
-        live: recipe.live,
+        flow: recipe.flow,
         secrets: recipe.secrets.clone(),
         count: Arc::clone(&registrar.count),
         events,

@@ -56,7 +56,7 @@ impl RunningPipeline {
         let playing = running.pipeline.set_state(State::Playing);
         running.watch.started()?;
         playing.map_err(|_| running.watch.unexplained())?;
-        if !recipe.live {
+        if !recipe.flow.is_live() {
             let watch = Arc::clone(&running.watch);
             running.guard = Some(StallGuard::new(&running.pipeline, watch));
         }
@@ -138,7 +138,7 @@ fn prepare_sink(pipeline: &Pipeline, recipe: &Recipe, intake: Intake) -> Result<
 /// Whether the sink holds each frame until its time: a file played as if it were a camera.
 fn is_paced(recipe: &Recipe, delivery: Delivery) -> bool {
     match delivery {
-        Delivery::NewestWins => !recipe.live,
+        Delivery::NewestWins => !recipe.flow.is_live(),
         Delivery::Lossless => false,
     }
 }

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 
-use super::description::{Description, Values};
+use super::description::{Description, Flow, Values};
 use super::error::CaptureError;
 use super::image_list;
 use super::launch::Launch;
@@ -45,8 +45,8 @@ pub(super) enum Kind {
 pub(super) struct Recipe {
     /// The file of the description.
     pub(super) description: PathBuf,
-    /// Whether it runs at its own pace.
-    pub(super) live: bool,
+    /// At whose pace it runs, and until when.
+    pub(super) flow: Flow,
     /// The texts to choose from, the preferred one first.
     pub(super) launches: Vec<Launch>,
     /// What must not be shown of what GStreamer says.
@@ -114,7 +114,7 @@ impl Source {
     pub fn is_live(&self) -> bool {
         match &self.kind {
             Kind::Images(_) => false,
-            Kind::Pipeline(recipe) => recipe.live,
+            Kind::Pipeline(recipe) => recipe.flow.is_live(),
         }
     }
 
@@ -131,7 +131,7 @@ impl Source {
         let description = find(text, name, pipelines)?;
         let recipe = Recipe {
             description: description.path().to_owned(),
-            live: description.live,
+            flow: description.flow,
             launches: description.fill(&values)?,
             secrets: description.secrets(&values),
         };

@@ -411,6 +411,32 @@ fn the_first_alternative_whose_elements_are_installed_is_used() {
     assert_eq!(run(&source, Delivery::Lossless).unwrap().frames[0].size, (16, 4));
 }
 
+/// A description of one's own, of a live source that gives three frames.
+fn three_live_frames(attributes: &str) -> Run {
+    let (directory, at) = directory();
+    let pipeline = "videotestsrc is-live=true num-buffers=3 ! video/x-raw,width=64,height=48";
+    let text = format!("description = ''\nlive = true\n{attributes}\npipeline = '{pipeline}'");
+    fs::write(at("yard.toml"), text).unwrap();
+    let source = Source::parse("pipeline://yard", Some(directory.path())).unwrap();
+    run(&source, Delivery::NewestWins).unwrap()
+}
+
+#[test]
+fn a_camera_that_ends_was_lost() {
+    let run = three_live_frames("");
+    let EventKind::Failed(error) = run.last else { panic!("{:?}", run.last) };
+    assert!(matches!(error, CaptureError::Camera { .. }), "{error:?}");
+    assert!(error.to_string().contains("pipeline://yard"), "{error}");
+    assert!(error.to_string().contains("it ended the stream"), "{error}");
+    assert_eq!(run.settled.len(), 3);
+}
+
+#[test]
+fn a_live_source_that_may_end_has_not_failed() {
+    let run = three_live_frames("ends = true");
+    assert!(matches!(run.last, EventKind::Ended), "{:?}", run.last);
+}
+
 #[test]
 fn a_live_source_never_waits_and_every_frame_is_accounted_for() {
     let bench = Bench::new();

@@ -10,17 +10,21 @@ use crossbeam_channel::Sender;
 use gstreamer::message::{Element, Error};
 use gstreamer::{BusSyncReply, CoreError, Message, MessageView, ResourceError, StreamError};
 
+use super::description::Flow;
 use super::error::CaptureError;
 use super::event::{Event, EventKind};
 use crate::frame::StreamName;
 use crate::redact::Secrets;
+
+/// What is said of a camera that ends in good order, as an RTSP server does that is switched off.
+const LOST: &str = "it ended the stream (check that it is on and connected)";
 
 /// Listens to one pipeline.
 pub(super) struct Watch {
     pub(super) stream: StreamName,
     /// The source, as it may be shown.
     pub(super) input: String,
-    pub(super) live: bool,
+    pub(super) flow: Flow,
     pub(super) secrets: Secrets,
     /// Frames so far.
     pub(super) count: Arc<AtomicU64>,
@@ -100,7 +104,7 @@ impl Watch {
     /// What is said of a pipeline that fails without a reason.
     pub(super) fn unexplained(&self) -> CaptureError {
         let input = self.input.clone();
-        if self.live {
+        if self.flow.is_live() {
             return CaptureError::Camera { input, reason: "it does not start".into() };
         }
         CaptureError::Undecodable { input, reason: "it is damaged, or cut off".into() }
@@ -112,10 +116,12 @@ impl Watch {
     }
 
     fn end(&self) {
-        if self.frames() == 0 && !self.live {
-            return self.finish(Err(CaptureError::NoVideo { input: self.input.clone() }));
-        }
-        self.finish(Ok(()));
+        let input = self.input.clone();
+        self.finish(match self.flow {
+            Flow::Stored if self.frames() == 0 => Err(CaptureError::NoVideo { input }),
+            Flow::Stored | Flow::Limited => Ok(()),
+            Flow::Endless => Err(CaptureError::Camera { input, reason: LOST.into() }),
+        });
     }
 
     fn fail(&self, message: &Error) {
@@ -174,7 +180,7 @@ impl Watch {
         if let Some(kind) = error.kind::<ResourceError>() {
             return self.explain_resource(kind, words);
         }
-        if self.live {
+        if self.flow.is_live() {
             return CaptureError::Camera { input, reason: words };
         }
         if finds_no_video(error) {
@@ -198,7 +204,7 @@ impl Watch {
 
     fn explain_resource(&self, kind: ResourceError, words: String) -> CaptureError {
         let input = self.input.clone();
-        if self.live {
+        if self.flow.is_live() {
             let remedy = camera_remedy(kind);
             return CaptureError::Camera { input, reason: format!("{words} ({remedy})") };
         }
