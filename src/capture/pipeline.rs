@@ -54,8 +54,7 @@ impl RunningPipeline {
         // From here on, dropping it stops the pipeline.
         let mut running = Self { pipeline, gate, watch, guard: None };
         let playing = running.pipeline.set_state(State::Playing);
-        running.watch.started()?;
-        playing.map_err(|_| running.watch.unexplained())?;
+        running.watch.started(playing)?;
         if !recipe.flow.is_live() {
             let watch = Arc::clone(&running.watch);
             running.guard = Some(StallGuard::new(&running.pipeline, watch));

@@ -8,7 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossbeam_channel::Sender;
 use gstreamer::message::{Element, Error};
-use gstreamer::{BusSyncReply, CoreError, Message, MessageView, ResourceError, StreamError};
+use gstreamer::{
+    BusSyncReply, CoreError, Message, MessageView, ResourceError, StateChangeError,
+    StateChangeSuccess, StreamError,
+};
 
 use super::description::Flow;
 use super::error::CaptureError;
@@ -75,19 +78,22 @@ impl Watch {
         BusSyncReply::Drop
     }
 
-    /// Ends the start: the error that came meanwhile, if any; later ones become events.
-    pub(super) fn started(&self) -> Result<(), CaptureError> {
+    /// Ends the start, which went as `playing` says: errors become events from now on. The error
+    /// returned, the one that came meanwhile if any, is the stream's last word.
+    pub(super) fn started(
+        &self,
+        playing: Result<StateChangeSuccess, StateChangeError>,
+    ) -> Result<(), CaptureError> {
         let mut state = self.lock();
-        match std::mem::replace(&mut state.phase, Phase::Running) {
-            Phase::FailedAtStart(error) => {
-                state.phase = Phase::Over;
-                Err(error)
-            }
-            Phase::Starting | Phase::Running => Ok(()),
-            Phase::Over => {
-                state.phase = Phase::Over;
+        match (std::mem::replace(&mut state.phase, Phase::Over), playing) {
+            (Phase::FailedAtStart(error), _) => Err(error),
+            (Phase::Starting | Phase::Running, Ok(_)) => {
+                state.phase = Phase::Running;
                 Ok(())
             }
+            (Phase::Starting | Phase::Running, Err(_)) => Err(self.unexplained()),
+            // An event has said it.
+            (Phase::Over, _) => Ok(()),
         }
     }
 
@@ -102,7 +108,7 @@ impl Watch {
     }
 
     /// What is said of a pipeline that fails without a reason.
-    pub(super) fn unexplained(&self) -> CaptureError {
+    fn unexplained(&self) -> CaptureError {
         let input = self.input.clone();
         if self.flow.is_live() {
             return CaptureError::Camera { input, reason: "it does not start".into() };
@@ -244,5 +250,45 @@ fn camera_remedy(kind: ResourceError) -> &'static str {
         ResourceError::NotAuthorized => "check user, password and permissions",
         ResourceError::NotFound => "check its address and its cable",
         _ => "check that it is on, connected and free, and its address",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crossbeam_channel::{Receiver, unbounded};
+
+    use super::*;
+
+    fn watch() -> (Watch, Receiver<Event>) {
+        let (events, told) = unbounded();
+        let watch = Watch {
+            stream: StreamName::new("test"),
+            input: "clip.mp4".into(),
+            flow: Flow::Stored,
+            secrets: Secrets::default(),
+            count: Arc::default(),
+            events,
+            state: Mutex::default(),
+        };
+        (watch, told)
+    }
+
+    #[test]
+    fn a_start_that_fails_is_told_once() {
+        let (watch, told) = watch();
+        let error = watch.started(Err(StateChangeError)).unwrap_err();
+        assert!(matches!(error, CaptureError::Undecodable { .. }), "{error:?}");
+        watch.note_stall();
+        assert!(told.is_empty(), "the error that was returned is the last word");
+    }
+
+    #[test]
+    fn what_fails_after_the_start_is_an_event() {
+        let (watch, told) = watch();
+        watch.started(Ok(StateChangeSuccess::Async)).unwrap();
+        watch.note_stall();
+        watch.note_stall();
+        assert!(matches!(told.recv().unwrap().kind, EventKind::Failed(_)));
+        assert!(told.is_empty());
     }
 }
