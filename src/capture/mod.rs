@@ -12,8 +12,10 @@
 //!   as failed at once.
 //! - **Invariant:** under [`Delivery::NewestWins`] nothing here waits, and frames are lost in the
 //!   mailbox only.
+//! - **Invariant:** only elements that a description names go to the network; content cannot.
 //! - **Invariant:** pixels are not copied: a picture is a mapped buffer of the decoder.
 
+mod autoplug;
 mod description;
 mod error;
 mod event;

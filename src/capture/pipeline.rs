@@ -7,6 +7,7 @@ use gstreamer::prelude::*;
 use gstreamer::{ClockTime, ElementFactory, ParseContext, ParseError, ParseFlags, Pipeline, State};
 use gstreamer_app::AppSink;
 
+use super::autoplug;
 use super::error::CaptureError;
 use super::inventory;
 use super::launch::Launch;
@@ -47,6 +48,7 @@ impl RunningPipeline {
         let gate = intake.mailbox.gate();
         prepare_sink(&pipeline, recipe, intake)?;
         let watch = Arc::new(watch);
+        autoplug::forbid_fetching(&pipeline, &watch);
         let listener = Arc::clone(&watch);
         if let Some(bus) = pipeline.bus() {
             bus.set_sync_handler(move |_, message| listener.hear(message));

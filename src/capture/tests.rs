@@ -438,6 +438,33 @@ fn a_live_source_that_may_end_has_not_failed() {
 }
 
 #[test]
+fn a_playlist_does_not_send_decodebin_to_the_network() {
+    let (_directory, at) = directory();
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    server.set_nonblocking(true).unwrap();
+    let host = server.local_addr().unwrap();
+    let hls = format!(
+        "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:4\n#EXTINF:4.0,\n\
+         http://{host}/a.ts\n#EXT-X-ENDLIST\n"
+    );
+    let dash = format!(
+        "<?xml version=\"1.0\"?>\n<MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\" type=\"static\" \
+         mediaPresentationDuration=\"PT4S\" profiles=\"urn:mpeg:dash:profile:isoff-main:2011\">\
+         <BaseURL>http://{host}/</BaseURL><Period><AdaptationSet mimeType=\"video/mp4\">\
+         <Representation id=\"1\" bandwidth=\"1000\" codecs=\"avc1.4d401f\"><BaseURL>a.mp4</BaseURL>\
+         <SegmentBase indexRange=\"0-9\"/></Representation></AdaptationSet></Period></MPD>\n"
+    );
+    for (name, playlist) in [("a.m3u8", &hls), ("a.mp4", &hls), ("a.mpd", &dash)] {
+        fs::write(at(name), playlist).unwrap();
+        let (error, _) = failure(&at(name));
+        assert!(matches!(error, CaptureError::Undecodable { .. }), "{name}: {error:?}");
+        assert!(error.to_string().contains("it is a playlist"), "{name}: {error}");
+        let visitor = server.accept().map(|_| "a visitor").unwrap_err();
+        assert_eq!(visitor.kind(), std::io::ErrorKind::WouldBlock, "{name}");
+    }
+}
+
+#[test]
 fn a_live_source_never_waits_and_every_frame_is_accounted_for() {
     let bench = Bench::new();
     let (mailbox, receiver) = mailbox::mailbox();

@@ -22,6 +22,9 @@ use crate::redact::Secrets;
 /// What is said of a camera that ends in good order, as an RTSP server does that is switched off.
 const LOST: &str = "it ended the stream (check that it is on and connected)";
 
+/// What is said of a file that names others.
+const PLAYLIST: &str = "it is a playlist, and what it names is not fetched: name one of its videos";
+
 /// Listens to one pipeline.
 pub(super) struct Watch {
     pub(super) stream: StreamName,
@@ -41,6 +44,8 @@ pub(super) struct State {
     phase: Phase,
     /// Decoders that were looked for in vain.
     missing: Vec<MissingDecoder>,
+    /// Whether it would have to fetch what it plays.
+    is_playlist: bool,
 }
 
 #[derive(Default)]
@@ -105,6 +110,11 @@ impl Watch {
     /// The pipeline has died, and has not said why.
     pub(super) fn note_stall(&self) {
         self.finish(Err(self.unexplained()));
+    }
+
+    /// What it plays only names other things, which are not fetched.
+    pub(super) fn note_playlist(&self) {
+        self.lock().is_playlist = true;
     }
 
     /// What is said of a pipeline that fails without a reason.
@@ -180,6 +190,9 @@ impl Watch {
     fn explain(&self, error: &gstreamer::glib::Error) -> CaptureError {
         let input = self.input.clone();
         let words = self.secrets.hide(error.message());
+        if self.lock().is_playlist {
+            return CaptureError::Undecodable { input, reason: PLAYLIST.into() };
+        }
         if let Some(missing) = self.missing_decoder() {
             return missing;
         }
