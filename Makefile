@@ -47,7 +47,7 @@ demo: build ## Classify a sample video; the records go to demo.jsonl
 SHORT_RECORD := .*"frame":([0-9]+),.*"model":"([^"]*)".*"labels":\[\{"class":[0-9]+,"label":"([^"]*)","confidence":([0-9]\.[0-9]{0,2}).*
 
 .PHONY: test
-test: setup ## Run all tests of the daemon
+test: setup test-convert ## Run all tests, those of the model converter too
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 	    $(CARGO) nextest run --locked && $(CARGO) test --doc --locked; \
 	else \

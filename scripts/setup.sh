@@ -36,6 +36,7 @@ main() {
     [[ -z ${PYTHON:-} ]] || command -v "$PYTHON" >/dev/null ||
         fail "PYTHON names $PYTHON, and there is no such program."
     mkdir -p "$state"
+    check_rust
     step "System packages"
     install_system_packages
     step "Python tools of the converter"
@@ -55,6 +56,17 @@ note() {
 fail() {
     printf '\nset-up failed: %s\n' "$1" >&2
     exit 1
+}
+
+# Cargo reads the oldest version that will do from Cargo.toml, but only if it knows the edition.
+check_rust() {
+    local needed found
+    needed=$(sed -nE 's/^rust-version = "(.*)"/\1/p' Cargo.toml)
+    command -v cargo >/dev/null ||
+        fail "Rust is not installed: https://rustup.rs says how (version $needed or later)."
+    found=$(cargo --version | cut -d' ' -f2)
+    [[ $(printf '%s\n' "$needed" "$found" | sort -V | head -n 1) == "$needed" ]] ||
+        fail "Rust $found is too old, $needed or later is needed: rustup update"
 }
 
 # Names the packages that are missing, one per line.
@@ -92,7 +104,8 @@ install_system_packages() {
     local log=$state/apt.log
     if ! { "${as_root[@]}" apt-get update &&
         "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-            apt-get install --yes --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+            apt-get install --yes --no-install-recommends "${missing[@]}"; } 2>&1 |
+        tee "$log" | awk '/^(Get:|Fetched|Setting up)/ { print "    " $0; fflush() }'; then
         tail -n 12 "$log" >&2
         fail "apt-get could not install the packages (the whole log: $log). Check the network
 connection and the apt sources, or install them by hand, and run this again:
@@ -116,7 +129,7 @@ Name such an interpreter: PYTHON=/usr/bin/python3.12 $0"
     rm -rf "$venv"
     "$python" -m venv "$venv" ||
         fail "no virtual environment could be made; on Debian: apt-get install python3-venv"
-    "$venv/bin/python" -m pip install --quiet --no-input --disable-pip-version-check \
+    "$venv/bin/python" -m pip install --no-input --disable-pip-version-check \
         --require-hashes --only-binary=:all: --requirement "$requirements" ||
         fail "pip could not install $requirements. Check the network connection and run this again."
     touch "$stamp"

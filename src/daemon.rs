@@ -3,8 +3,8 @@
 //! Threads: main (signals and events), GStreamer's streaming threads or an image stream's own,
 //! `select`, `prepare`, one `worker-<model>` each, `output`. Closing flows with the data: capture
 //! stops, the mailbox closes, `select` closes the queue, `prepare` empties it and lets go of the
-//! workers, the last ticket is settled, output ends. No thread is told to stop; each runs out of
-//! work.
+//! workers, the last ticket is settled, output ends. No stage is told to stop; each runs out of
+//! work. The thread `stop` takes pipelines down, which can take long, so that main stays awake.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -12,10 +12,10 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
-use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
+use crossbeam_channel::{Receiver, Sender, at, bounded, never, select, unbounded};
 
 use crate::capture::mailbox::{self, Delivery};
-use crate::capture::{self, Capture, CaptureError, EventKind, StreamSpec};
+use crate::capture::{self, Capture, CaptureError, EventKind, Extent, StreamSpec};
 use crate::clock::Clock;
 use crate::frame::StreamName;
 use crate::inference::Roster;
@@ -64,10 +64,12 @@ pub struct StreamPlan {
 
 /// How a run went.
 pub struct Report {
-    /// What became of the frames.
-    pub summary: Summary,
+    /// What became of the frames; `None` if the output stage did not end.
+    pub summary: Option<Summary>,
     /// The streams that ended by a fault.
     pub faults: Vec<(StreamName, CaptureError)>,
+    /// What ended the run before its time, other than a signal.
+    pub breakdown: Option<anyhow::Error>,
 }
 
 /// Hears SIGINT, SIGTERM and SIGHUP. The second one ends the process at once.
@@ -85,51 +87,186 @@ pub fn signals() -> anyhow::Result<Receiver<()>> {
 }
 
 /// Runs until every stream has ended, a signal comes, or nobody reads the output any more.
+///
+/// An error is a run that did not begin.
 pub fn run(plan: Plan, signals: &Receiver<()>, clock: Clock) -> anyhow::Result<Report> {
-    let mut stages = Stages::default();
-    let (settled, outcomes) = bounded(SETTLED_CAPACITY);
-    let (output_events, from_output) = unbounded();
-    let (summary, summaries) = bounded(1);
-    let (sink, progress) = (plan.sink, plan.progress);
-    stages.spawn("output", move || {
-        // Main waits for it, or is gone and needs none.
-        let _ = summary.send(output::run(outcomes, sink, output_events, &progress));
-    })?;
-    let queue = Queue::new(plan.roster.latencies.clone(), clock);
-    let lanes = start_workers(&mut stages, plan.roster, plan.top_k, clock)?;
-    let prepare_queue = queue.clone();
-    stages.spawn("prepare", move || prepare::run(prepare_queue, lanes, clock))?;
-    let (mailbox, frames) = mailbox::mailbox();
-    let every = plan.streams.iter().map(|stream| (stream.spec.name.clone(), stream.every));
-    let (every, selector) = (every.collect(), plan.selector);
-    stages.spawn("select", move || select::run(frames, every, selector, queue, clock))?;
+    refuse_mixed_paces(&plan.streams)?;
+    let mut run = Run::start(plan, clock)?;
+    let ending = run.watch(signals);
+    Ok(run.close(ending, signals, clock))
+}
 
-    let (capture_events, from_capture) = unbounded();
-    let mut captures = BTreeMap::new();
-    let mut faults = Vec::new();
-    for stream in plan.streams {
-        let sender = mailbox.open(stream.delivery);
-        let name = stream.spec.name.clone();
-        let events = capture_events.clone();
-        match capture::start(&stream.spec, sender, settled.clone(), events, clock) {
-            Ok(capture) => drop(captures.insert(name, capture)),
-            Err(error) => faults.push((name, error)),
+/// Recordings that are fed as fast as they are taken leave cameras no time.
+fn refuse_mixed_paces(streams: &[StreamPlan]) -> anyhow::Result<()> {
+    let of = |delivery| streams.iter().find(move |stream| stream.delivery == delivery);
+    match (of(Delivery::NewestWins), of(Delivery::Lossless)) {
+        (Some(clocked), Some(fed)) => bail!(
+            "{} runs by the clock, and {} is fed as fast as it is taken: pace all by the clock \
+             (replay --realtime, or realtime = true), or run them apart",
+            clocked.spec.name,
+            fed.spec.name
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// What runs.
+struct Run {
+    threads: Threads,
+    captures: BTreeMap<StreamName, Capture>,
+    faults: Vec<(StreamName, CaptureError)>,
+    /// Leads to the thread that stops captures.
+    to_stop: Sender<Capture>,
+    from_capture: Receiver<capture::Event>,
+    from_output: Receiver<OutputEvent>,
+    summary: Receiver<Summary>,
+}
+
+/// Why no more frames are taken.
+enum Ending {
+    /// Every stream has ended.
+    Complete,
+    /// A signal, or an output that nobody reads any more.
+    Asked,
+    /// A stage broke down.
+    Breakdown(anyhow::Error),
+}
+
+impl Run {
+    /// Starts the stages from the last to the first, and then the streams.
+    fn start(plan: Plan, clock: Clock) -> anyhow::Result<Self> {
+        let mut threads = Threads::default();
+        let (settled, outcomes) = bounded(SETTLED_CAPACITY);
+        let (output_events, from_output) = unbounded();
+        let (summarise, summary) = bounded(1);
+        let (sink, progress) = (plan.sink, plan.progress.clone());
+        threads.spawn("output", move || {
+            // Main waits for it, or is gone and needs none.
+            let _ = summarise.send(output::run(outcomes, sink, output_events, &progress));
+        })?;
+        let queue = Queue::new(plan.roster.latencies.clone(), clock);
+        let lanes = start_workers(&mut threads, plan.roster, plan.top_k, clock)?;
+        let prepare_queue = queue.clone();
+        threads.spawn("prepare", move || prepare::run(prepare_queue, lanes, clock))?;
+        let (mailbox, frames) = mailbox::mailbox();
+        let every = plan.streams.iter().map(|stream| (stream.spec.name.clone(), stream.every));
+        let (every, selector) = (every.collect(), plan.selector);
+        threads.spawn("select", move || select::run(frames, every, selector, queue, clock))?;
+        let (to_stop, stopping) = unbounded::<Capture>();
+        threads.spawn("stop", move || stopping.into_iter().for_each(Capture::stop))?;
+
+        let (events, from_capture) = unbounded();
+        let (captures, faults) = (BTreeMap::new(), Vec::new());
+        let mut run =
+            Self { threads, captures, faults, to_stop, from_capture, from_output, summary };
+        for stream in plan.streams {
+            let (name, sender) = (stream.spec.name.clone(), mailbox.open(stream.delivery));
+            match capture::start(&stream.spec, sender, settled.clone(), events.clone(), clock) {
+                Ok(capture) => drop(run.captures.insert(name, capture)),
+                Err(error) => run.note_fault(name, error),
+            }
+        }
+        run.announce(&plan.progress);
+        Ok(run)
+    }
+
+    /// Tells the progress bar how many frames there are, where every stream knows.
+    fn announce(&self, progress: &Progress) {
+        let frames = self.captures.values().map(|capture| match capture.extent() {
+            Some(Extent::Frames(frames)) => Some(frames),
+            Some(Extent::Time(_)) | None => None,
+        });
+        if let Some(frames) = frames.sum::<Option<u64>>() {
+            progress.expect(frames);
         }
     }
-    drop((settled, mailbox, capture_events));
-    let watched = Watch { signals, from_capture, from_output, panics: stages.panics.1.clone() }
-        .until_over(&mut captures, &mut faults);
 
-    captures.into_values().for_each(Capture::stop);
-    let late = stages.join(clock.now() + GRACE);
-    watched?;
-    late?;
-    let summary = summaries.try_recv().context("the output stage left no summary")?;
-    Ok(Report { summary, faults })
+    /// Waits until the run should end.
+    fn watch(&mut self, signals: &Receiver<()>) -> Ending {
+        let mut from_output = self.from_output.clone();
+        while !self.captures.is_empty() {
+            select! {
+                recv(signals) -> _ => {
+                    log::info!("stopping: no new frames are taken, those on their way are finished");
+                    return Ending::Asked;
+                }
+                recv(self.from_capture) -> event => match event {
+                    Ok(event) => self.note(event),
+                    Err(_) => return Ending::Complete,
+                },
+                recv(from_output) -> event => match event {
+                    Ok(event) => return ending_of(event),
+                    // It has no more to say; that it is over is heard from its thread.
+                    Err(_) => from_output = never(),
+                },
+                recv(self.threads.panics) -> thread => {
+                    let thread = thread.unwrap_or_default();
+                    return Ending::Breakdown(anyhow!("thread {thread} has panicked"));
+                }
+            }
+        }
+        Ending::Complete
+    }
+
+    fn note(&mut self, event: capture::Event) {
+        if event.kind.is_last()
+            && let Some(capture) = self.captures.remove(&event.stream)
+        {
+            // The thread `stop` outlives this sender.
+            let _ = self.to_stop.send(capture);
+        }
+        match event.kind {
+            EventKind::Warning(warning) => log::warn!("stream {}: {warning}", event.stream),
+            EventKind::Ended => log::info!("stream {} has ended", event.stream),
+            EventKind::Failed(error) => self.note_fault(event.stream, error),
+        }
+    }
+
+    fn note_fault(&mut self, stream: StreamName, error: CaptureError) {
+        log::error!("stream {stream}: {error}");
+        self.faults.push((stream, error));
+    }
+
+    /// Lets the stages run out of work: as long as they take if every stream has ended, within
+    /// [`GRACE`] otherwise, or from the moment a signal comes.
+    fn close(self, ending: Ending, signals: &Receiver<()>, clock: Clock) -> Report {
+        for capture in self.captures.into_values() {
+            let _ = self.to_stop.send(capture);
+        }
+        drop(self.to_stop);
+        let (limit, breakdown) = match ending {
+            Ending::Complete => (never(), None),
+            Ending::Asked => (at(clock.now() + GRACE), None),
+            Ending::Breakdown(error) => (at(clock.now() + GRACE), Some(error)),
+        };
+        let joined = self.threads.join(signals, limit, clock);
+        let unwritten = self.from_output.try_iter().find_map(|event| match ending_of(event) {
+            Ending::Breakdown(error) => Some(error),
+            Ending::Complete | Ending::Asked => None,
+        });
+        Report {
+            summary: self.summary.try_recv().ok(),
+            faults: self.faults,
+            breakdown: breakdown.or(unwritten).or(joined.err()),
+        }
+    }
+}
+
+/// What an event of the output means for the run.
+fn ending_of(event: OutputEvent) -> Ending {
+    match event {
+        OutputEvent::ReaderGone => {
+            log::info!("stopping: nobody reads the output any more");
+            Ending::Asked
+        }
+        OutputEvent::Failed(error) => {
+            Ending::Breakdown(anyhow::Error::from(error).context("cannot write the output"))
+        }
+    }
 }
 
 fn start_workers(
-    stages: &mut Stages,
+    threads: &mut Threads,
     roster: Roster,
     top_k: usize,
     clock: Clock,
@@ -140,96 +277,32 @@ fn start_workers(
         let (jobs, from_prepare) = bounded(JOB_CAPACITY);
         let model = manifest.id.clone();
         let worker = Worker { manifest, session, top_k, clock };
-        stages.spawn(&format!("worker-{model}"), move || worker.run(from_prepare))?;
+        threads.spawn(&format!("worker-{model}"), move || worker.run(from_prepare))?;
         lanes.insert(model, Lane { preprocessor, jobs });
     }
     Ok(lanes)
 }
 
-/// What main waits for while frames flow.
-struct Watch<'a> {
-    signals: &'a Receiver<()>,
-    from_capture: Receiver<capture::Event>,
-    from_output: Receiver<OutputEvent>,
+/// The threads of a run.
+struct Threads {
+    running: Vec<(String, JoinHandle<()>)>,
+    farewell: Farewells,
+    /// The names of those that are over.
+    exits: Receiver<String>,
+    /// The names of those that panicked.
     panics: Receiver<String>,
 }
 
-impl Watch<'_> {
-    /// Returns when the run should end; an error if a stage broke down.
-    fn until_over(
-        &self,
-        captures: &mut BTreeMap<StreamName, Capture>,
-        faults: &mut Vec<(StreamName, CaptureError)>,
-    ) -> anyhow::Result<()> {
-        while !captures.is_empty() {
-            select! {
-                recv(self.signals) -> _ => {
-                    log::info!("stopping: no new frames are taken, those on their way are finished");
-                    return Ok(());
-                }
-                recv(self.from_capture) -> event => match event {
-                    Ok(event) => note(event, captures, faults),
-                    Err(_) => return Ok(()),
-                },
-                recv(self.from_output) -> event => match event {
-                    Ok(OutputEvent::Failed(error)) => {
-                        return Err(error).context("cannot write the output");
-                    }
-                    Ok(OutputEvent::ReaderGone) => {
-                        log::info!("stopping: nobody reads the output any more");
-                        return Ok(());
-                    }
-                    Err(_) => bail!("the output stage has stopped"),
-                },
-                recv(self.panics) -> thread => {
-                    let thread = thread.unwrap_or_default();
-                    bail!("thread {thread} has panicked");
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-fn note(
-    event: capture::Event,
-    captures: &mut BTreeMap<StreamName, Capture>,
-    faults: &mut Vec<(StreamName, CaptureError)>,
-) {
-    if event.kind.is_last()
-        && let Some(capture) = captures.remove(&event.stream)
-    {
-        capture.stop();
-    }
-    match event.kind {
-        EventKind::Warning(warning) => log::warn!("stream {}: {warning}", event.stream),
-        EventKind::Ended => log::debug!("stream {} has ended", event.stream),
-        EventKind::Failed(error) => faults.push((event.stream, error)),
-    }
-}
-
-/// The threads of a run.
-struct Stages {
-    running: Vec<(String, JoinHandle<()>)>,
-    /// The names of those that are over.
-    exits: (Sender<String>, Receiver<String>),
-    /// The names of those that panicked.
-    panics: (Sender<String>, Receiver<String>),
-}
-
-impl Default for Stages {
+impl Default for Threads {
     fn default() -> Self {
-        Self { running: Vec::new(), exits: unbounded(), panics: unbounded() }
+        let ((exit, exits), (panic, panics)) = (unbounded(), unbounded());
+        Self { running: Vec::new(), farewell: Farewells { exit, panic }, exits, panics }
     }
 }
 
-impl Stages {
+impl Threads {
     fn spawn(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> anyhow::Result<()> {
-        let farewell = Farewell {
-            thread: name.to_owned(),
-            exits: self.exits.0.clone(),
-            panics: self.panics.0.clone(),
-        };
+        let farewell = Farewell { thread: name.to_owned(), to: self.farewell.clone() };
         let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
             let _farewell = farewell;
             work();
@@ -239,35 +312,54 @@ impl Stages {
         Ok(())
     }
 
-    /// Waits for every thread to end of itself, until `limit`.
-    fn join(self, limit: Instant) -> anyhow::Result<()> {
-        let mut left = self.running;
+    /// Waits for every thread to end of itself, until `limit` or for [`GRACE`] after a signal.
+    fn join(
+        self,
+        signals: &Receiver<()>,
+        mut limit: Receiver<Instant>,
+        clock: Clock,
+    ) -> anyhow::Result<()> {
+        let mut left: BTreeMap<String, JoinHandle<()>> = self.running.into_iter().collect();
+        let mut outcome = Ok(());
         while !left.is_empty() {
-            let Ok(thread) = self.exits.1.recv_deadline(limit) else {
-                let names: Vec<&str> = left.iter().map(|(name, _)| name.as_str()).collect();
-                bail!("still at work {GRACE:?} after the stop, given up: {}", names.join(", "));
-            };
-            let Some(index) = left.iter().position(|(name, _)| *name == thread) else { continue };
-            let (name, thread) = left.swap_remove(index);
-            thread.join().map_err(|_| anyhow!("thread {name} has panicked"))?;
+            select! {
+                recv(self.exits) -> thread => {
+                    let name = thread.unwrap_or_default();
+                    let Some(thread) = left.remove(&name) else { continue };
+                    if thread.join().is_err() {
+                        outcome = Err(anyhow!("thread {name} has panicked"));
+                    }
+                }
+                recv(signals) -> _ => limit = at(clock.now() + GRACE),
+                recv(limit) -> _ => {
+                    let names: Vec<&str> = left.keys().map(String::as_str).collect();
+                    bail!("given up after {GRACE:?}, still at work: {}", names.join(", "));
+                }
+            }
         }
-        Ok(())
+        outcome
     }
+}
+
+/// Where threads say that they are over.
+#[derive(Clone)]
+struct Farewells {
+    exit: Sender<String>,
+    panic: Sender<String>,
 }
 
 /// Says that its thread is over, whichever way it ends.
 struct Farewell {
     thread: String,
-    exits: Sender<String>,
-    panics: Sender<String>,
+    to: Farewells,
 }
 
 impl Drop for Farewell {
     fn drop(&mut self) {
         // Nobody listens once main has given the threads up.
         if thread::panicking() {
-            let _ = self.panics.send(self.thread.clone());
+            let _ = self.to.panic.send(self.thread.clone());
         }
-        let _ = self.exits.send(self.thread.clone());
+        let _ = self.to.exit.send(self.thread.clone());
     }
 }

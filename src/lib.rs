@@ -37,5 +37,6 @@ pub mod daemon;
 pub mod install;
 pub mod learn;
 pub mod onnx;
+mod redact;
 pub mod resample;
 pub mod select;

@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     match cli.run(progress, Clock) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { code, error }) => {
-            // That nobody hears it can be told to nobody.
+            // If nobody reads it, the exit code still tells.
             let _ = writeln!(io::stderr(), "classifyd: {error:#}");
             ExitCode::from(code as u8)
         }

@@ -1,10 +1,11 @@
 //! ONNX Runtime: the one module that names `ort`.
 //!
 //! [`Runtime`] is the loaded library, one per process. A [`Session`] is a model on an execution
-//! provider, found by descending a ladder of providers: a rung can fail when the provider is
-//! registered (its libraries are missing) as well as when the session is created (there is no such
-//! device), and either way the next rung is tried.
+//! provider. Opening one can fail when the provider is registered (its libraries are missing) as
+//! well as when the session is created (there is no such device); whoever descends the ladder of
+//! providers tries the next one either way.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -124,23 +125,17 @@ pub struct Session {
 /// Why a model cannot be opened.
 #[derive(Debug, Error)]
 pub enum SessionError {
-    /// No provider took it; the last one's word.
+    /// The provider does not take it.
     #[error("model {model}: {} does not load on {provider}", file.display())]
     Create {
         /// Which model.
         model: ModelId,
         /// Its file.
         file: PathBuf,
-        /// The last rung of the ladder.
+        /// The provider.
         provider: Provider,
         /// Its word.
         source: ort::Error,
-    },
-    /// The list of providers is empty.
-    #[error("model {model}: no execution provider is allowed (name one of tensorrt, cuda, cpu)")]
-    NoProvider {
-        /// Which model.
-        model: ModelId,
     },
     /// The graph is not as the manifest says.
     #[error("model {model}: its manifest does not fit {}: {fault}", file.display())]
@@ -171,46 +166,21 @@ pub enum RunError {
 }
 
 impl Session {
-    /// Opens a model on the first provider of the ladder that takes it.
+    /// Opens a model on one provider.
     pub fn open(
         runtime: &Runtime,
         manifest: &Manifest,
         options: &SessionOptions,
-    ) -> Result<Self, SessionError> {
-        let mut refusal = None;
-        for &provider in &options.providers {
-            match create(runtime, manifest, options, provider) {
-                Ok(session) => {
-                    log::info!("model {} runs on {provider}", manifest.id);
-                    return Self::checked(session, manifest, provider);
-                }
-                Err(error) => {
-                    log::debug!("model {}: {provider} is not available: {error}", manifest.id);
-                    refusal = Some((provider, error));
-                }
-            }
-        }
-        let model = manifest.id.clone();
-        Err(match refusal {
-            Some((provider, source)) => {
-                SessionError::Create { model, file: manifest.file.clone(), provider, source }
-            }
-            None => SessionError::NoProvider { model },
-        })
-    }
-
-    fn checked(
-        session: ort::session::Session,
-        manifest: &Manifest,
         provider: Provider,
     ) -> Result<Self, SessionError> {
-        check_input(&session, manifest).and_then(|()| check_output(&session, manifest)).map_err(
-            |fault| SessionError::Mismatch {
-                model: manifest.id.clone(),
-                file: manifest.file.clone(),
-                fault,
-            },
-        )?;
+        let (model, file) = (manifest.id.clone(), manifest.file.clone());
+        let session = match create(runtime, manifest, options, provider) {
+            Ok(session) => session,
+            Err(source) => return Err(SessionError::Create { model, file, provider, source }),
+        };
+        check_input(&session, manifest)
+            .and_then(|()| check_output(&session, manifest))
+            .map_err(|fault| SessionError::Mismatch { model, file, fault })?;
         let output = manifest.output.name.clone();
         Ok(Self { session, provider, output, classes: manifest.output.classes })
     }
@@ -239,7 +209,12 @@ fn create(
     provider: Provider,
 ) -> ort::Result<ort::session::Session> {
     let input = &manifest.input;
-    let cache = options.engine_cache.as_deref().map(|cache| engine_directory(cache, manifest));
+    let cache = match provider {
+        Provider::TensorRt => {
+            options.engine_cache.as_deref().and_then(|cache| engine_directory(cache, manifest))
+        }
+        Provider::Cuda | Provider::Cpu => None,
+    };
     let builder = SessionBuilder::new(&runtime.environment)?
         .with_log_level(LogLevel::Warning)?
         .with_intra_threads(options.threads)?
@@ -275,11 +250,21 @@ fn tensorrt(engine_cache: Option<&Path>) -> ep::ExecutionProviderDispatch {
     }
 }
 
-/// One directory per weights and input size: engines of models that differ must never meet.
-fn engine_directory(cache: &Path, manifest: &Manifest) -> PathBuf {
+/// One directory per weights and input size: engines of models that differ must never meet. `None`
+/// if it cannot be made; TensorRT, which makes none itself, then builds its engine at every start.
+fn engine_directory(cache: &Path, manifest: &Manifest) -> Option<PathBuf> {
     let input = &manifest.input;
     let digest = &manifest.sha256.as_str()[..16];
-    cache.join(format!("{}-{digest}-{}x{}", manifest.id, input.width, input.height))
+    let directory =
+        cache.join(format!("{}-{digest}-{}x{}", manifest.id, input.width, input.height));
+    match fs::create_dir_all(&directory) {
+        Ok(()) => Some(directory),
+        Err(error) => {
+            let directory = directory.display();
+            log::warn!("engines are not kept, because {directory} cannot be made: {error}");
+            None
+        }
+    }
 }
 
 fn check_input(session: &ort::session::Session, manifest: &Manifest) -> Result<(), String> {

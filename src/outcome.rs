@@ -189,7 +189,7 @@ pub struct Timings {
     pub features: Option<Duration>,
     /// The premodel's vote.
     pub premodel: Option<Duration>,
-    /// Waiting for the compute device, before the tensor was made and after.
+    /// Waiting for other frames: in the mailbox, for the scheduler's decision, for the device.
     pub queue: Option<Duration>,
     /// Resizing and normalising.
     pub preprocess: Option<Duration>,
@@ -289,6 +289,7 @@ impl Ticket {
     /// Notes that the frame waited for other frames; under [`Pace::Work`] its deadline moves.
     pub fn waited(&mut self, wait: Duration) {
         let account = self.account.as_mut().expect(OPEN);
+        *account.trace.timings.queue.get_or_insert_default() += wait;
         match account.pace {
             Pace::Clock => {}
             Pace::Work => {

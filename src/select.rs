@@ -72,9 +72,10 @@ pub fn run(
     queue: Arc<Queue>,
     clock: Clock,
 ) {
+    let mut taken = BTreeMap::new();
     while let Some(mut frame) = mailbox.take() {
         note_wait(&mut frame, clock.now());
-        if is_between(&frame, &every) {
+        if is_between(&frame, &every, &mut taken) {
             frame.ticket.report(Outcome::Reused);
             continue;
         }
@@ -93,7 +94,17 @@ fn note_wait(frame: &mut Frame, now: Instant) {
     frame.ticket.waited(now.saturating_duration_since(captured));
 }
 
-fn is_between(frame: &Frame, every: &BTreeMap<StreamName, Every>) -> bool {
-    let id = &frame.ticket.account().origin.id;
-    every.get(&id.stream).is_some_and(|every| !id.number.is_multiple_of(every.get() as u64))
+/// Counts the frames taken of each stream, not those captured: a superseded frame must not be the
+/// one whose turn it was.
+fn is_between(
+    frame: &Frame,
+    every: &BTreeMap<StreamName, Every>,
+    taken: &mut BTreeMap<StreamName, u64>,
+) -> bool {
+    let stream = &frame.ticket.account().origin.id.stream;
+    let Some(every) = every.get(stream) else { return false };
+    let taken = taken.entry(stream.clone()).or_default();
+    let is_between = !taken.is_multiple_of(every.get() as u64);
+    *taken += 1;
+    is_between
 }

@@ -29,6 +29,13 @@ def main() -> int:
     except (DownloadError, ConversionError, OSError) as error:
         print(f"\nset-up failed: {error}", file=sys.stderr)
         return 1
+    except (KeyError, ValueError) as error:
+        print(
+            f"\nset-up failed: a manifest in models/ or convert/sources.toml is not as "
+            f"models/README.md describes: {error}",
+            file=sys.stderr,
+        )
+        return 1
     except KeyboardInterrupt:
         print("\ninterrupted; run the same command again to go on", file=sys.stderr)
         return 130

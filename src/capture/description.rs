@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::error::CaptureError;
 use super::launch::{self, Launch, Template};
+use crate::redact::Secrets;
 
 /// The descriptions that are shipped, by name.
 const SHIPPED: [(&str, &str); 5] = [
@@ -30,11 +31,42 @@ pub(super) struct Description {
     /// Where it came from, for messages.
     path: PathBuf,
     name: String,
-    /// Whether the source runs at its own pace.
-    pub(super) live: bool,
+    /// At whose pace the source runs, and until when.
+    pub(super) flow: Flow,
     /// In the order of preference; the last one needs nothing.
     variants: Vec<(Vec<String>, Template)>,
     parameters: BTreeMap<String, Parameter>,
+}
+
+/// At whose pace a source runs, and until when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flow {
+    /// It waits to be read, and ends: a file.
+    Stored,
+    /// It runs at its own pace until it is stopped: a camera. If it ends, it was lost.
+    Endless,
+    /// It runs at its own pace, and may end.
+    Limited,
+}
+
+impl Flow {
+    /// Whether it runs at its own pace.
+    pub(super) fn is_live(self) -> bool {
+        match self {
+            Self::Stored => false,
+            Self::Endless | Self::Limited => true,
+        }
+    }
+
+    /// What a file says by `live` and `ends`.
+    fn new(live: bool, ends: Option<bool>) -> Result<Self, String> {
+        match (live, ends) {
+            (false, None | Some(true)) => Ok(Self::Stored),
+            (true, None | Some(false)) => Ok(Self::Endless),
+            (true, Some(true)) => Ok(Self::Limited),
+            (false, Some(false)) => Err("what never ends is live: write live = true".into()),
+        }
+    }
 }
 
 /// The file's form.
@@ -44,6 +76,7 @@ struct Raw {
     #[serde(rename = "description")]
     _description: String,
     live: bool,
+    ends: Option<bool>,
     pipeline: String,
     #[serde(default)]
     alternatives: Vec<RawAlternative>,
@@ -128,7 +161,7 @@ impl Description {
         let description = Self {
             path: path.clone(),
             name: name.to_owned(),
-            live: raw.live,
+            flow: Flow::new(raw.live, raw.ends).map_err(&wrong)?,
             variants,
             parameters: raw.parameters,
         };
@@ -191,6 +224,16 @@ impl Description {
             text: template.fill(&words),
         };
         Ok(self.variants.iter().map(launch).collect())
+    }
+
+    /// What of `values` must not be shown. Numbers and choices are no secrets, whatever their names.
+    pub(super) fn secrets(&self, values: &Values) -> Secrets {
+        let is_text = |name: &str| match self.parameters.get(name) {
+            Some(Parameter::Text { .. }) => true,
+            Some(Parameter::Integer { .. } | Parameter::Choice { .. }) | None => false,
+        };
+        let texts = values.iter().filter(|(name, _)| is_text(name));
+        Secrets::of(texts.map(|(name, value)| (name.as_str(), value.as_str())))
     }
 
     /// For each parameter what takes the placeholder's place.
@@ -325,6 +368,7 @@ mod tests {
         let with = |from: &str, to: &str| wrong(&YARD.replace(from, to));
         assert!(with("live = true", "live = 1").contains("yard.toml"));
         assert!(with("live = true", "live = true\nalive = 1").contains("alive"));
+        assert!(with("live = true", "live = false\nends = false").contains("live = true"));
         assert!(with("maximum = 9", "maximal = 9").contains("maximal"));
         assert!(with("size={size}", "size={sise}").contains("{sise}"));
         assert!(with("size={size}", "size=1").contains("`size` fills no placeholder"));

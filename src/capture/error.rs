@@ -71,7 +71,7 @@ pub enum CaptureError {
         decoder: String,
     },
     /// The camera is not there, is busy, or went away (exit 69).
-    #[error("the camera {input} does not answer: {reason}")]
+    #[error("the camera {input} gives no pictures: {reason}")]
     Camera {
         /// The camera.
         input: String,

@@ -15,8 +15,7 @@ pub struct Event {
 /// What can happen to a stream.
 #[derive(Debug)]
 pub enum EventKind {
-    /// It gave its last frame, and that was posted before. A camera that ends was lost: an RTSP
-    /// server that dies, for one, ends the stream in good order.
+    /// It gave its last frame, and that was posted before. A camera does not end, it fails.
     Ended,
     /// It broke; the frames before were posted.
     Failed(CaptureError),

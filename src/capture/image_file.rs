@@ -4,8 +4,8 @@
 //! through, as on a page. The orientation that a camera noted (EXIF) is applied.
 
 use std::any::Any;
-use std::fs;
-use std::io::Cursor;
+use std::fs::File;
+use std::io::{Cursor, Error, ErrorKind, Read};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 
@@ -17,8 +17,13 @@ use crate::frame::{Picture, PictureError};
 /// The longest side of an image, in pixels.
 const LONGEST_SIDE: u32 = 16_384;
 
-/// Bytes that decoding one image may take: a small file can claim any size.
-const MOST_MEMORY: u64 = 1 << 30;
+/// Bytes that decoding one image may take: a small file can claim any size. They hold 178 million
+/// pixels, more than any camera's; with a copy of them for turning, there is room for the models in
+/// the 8 GB that a Jetson TX2 shares between processor and GPU.
+const MOST_MEMORY: u64 = 512 << 20;
+
+/// Bytes of the largest file that is read.
+const LARGEST_FILE: u64 = 256 << 20;
 
 /// Why a file is no picture.
 #[derive(Debug, Error)]
@@ -45,7 +50,7 @@ pub enum ImageFileError {
 
 /// Decodes the image at `path`; its content says what it is, not its name.
 pub fn read(path: &Path) -> Result<Picture, ImageFileError> {
-    let bytes = fs::read(path).map_err(ImageFileError::Read)?;
+    let bytes = contents(path).map_err(ImageFileError::Read)?;
     if bytes.is_empty() {
         return Err(ImageFileError::Empty);
     }
@@ -53,6 +58,23 @@ pub fn read(path: &Path) -> Result<Picture, ImageFileError> {
     let decoded = panic::catch_unwind(AssertUnwindSafe(|| decode(&bytes)));
     let image = decoded.map_err(|cause| ImageFileError::Decoder(words(cause.as_ref())))??;
     Ok(Picture::from_rgb(opaque(image))?)
+}
+
+/// All of a regular file. A pipe or a device would block, or never end.
+fn contents(path: &Path) -> Result<Vec<u8>, Error> {
+    let refused = |kind, reason: String| Err(Error::new(kind, reason));
+    let metadata = path.metadata()?;
+    if !metadata.is_file() {
+        return refused(ErrorKind::InvalidInput, "it is not a regular file".into());
+    }
+    if metadata.len() > LARGEST_FILE {
+        let most = LARGEST_FILE >> 20;
+        return refused(ErrorKind::FileTooLarge, format!("it is larger than {most} MiB"));
+    }
+    let mut bytes = Vec::new();
+    // What is added while it is read is left out.
+    File::open(path)?.take(LARGEST_FILE).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn decode(bytes: &[u8]) -> Result<DynamicImage, ImageFileError> {
@@ -121,6 +143,8 @@ fn words(cause: &(dyn Any + Send)) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use image::{GrayImage, ImageBuffer, Luma, Rgb, RgbaImage};
 
@@ -195,9 +219,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_regular_file_or_too_large_is_not_read() {
+        let (directory, path) = path("a.png");
+        let refusal = |path: &Path| match read(path) {
+            Err(ImageFileError::Read(error)) => error.to_string(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(refusal(Path::new("/dev/zero")), "it is not a regular file");
+        assert_eq!(refusal(directory.path()), "it is not a regular file");
+        File::create(&path).unwrap().set_len(LARGEST_FILE + 1).unwrap();
+        assert_eq!(refusal(&path), "it is larger than 256 MiB");
+    }
+
+    #[test]
     fn an_image_that_claims_a_monstrous_size_is_refused() {
         let (_directory, path) = path("a.ppm");
-        for header in ["P6 60000 2 255\n", "P6 16384 16384 65535\n", "P6 0 0 255\n"] {
+        for header in
+            ["P6 60000 2 255\n", "P6 16384 16384 65535\n", "P6 16384 16384 255\n", "P6 0 0 255\n"]
+        {
             fs::write(&path, header).unwrap();
             assert!(read(&path).is_err(), "{header}");
         }

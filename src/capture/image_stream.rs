@@ -6,6 +6,7 @@
 //! keep up, they come slower.
 
 use std::convert::Infallible;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -18,7 +19,7 @@ use super::event::{Event, EventKind};
 use super::image_file;
 use super::mailbox::{self, Delivery, Gate};
 use super::registrar::{Moment, Registrar};
-use crate::frame::{Frame, StreamName};
+use crate::frame::Frame;
 use crate::outcome::{Failure, Outcome, Stage};
 
 /// Time between two images that play by the clock.
@@ -57,10 +58,10 @@ impl RunningImages {
     ) -> Result<Self, CaptureError> {
         let (stop, stopped) = bounded(0);
         let (count, gate) = (files.len() as u64, mailbox.gate());
-        let stream = registrar.stream.clone();
-        let name = format!("images-{stream}").replace('\0', "");
+        let name = format!("images-{}", registrar.stream).replace('\0', "");
         let images = Images { registrar, mailbox, stopped, due: None };
-        let run = move || images.run_to_end(&files, &events, stream);
+        let shown = input.clone();
+        let run = move || images.run_to_end(files.into_iter(), shown, &events);
         let thread = thread::Builder::new()
             .name(name)
             .spawn(run)
@@ -86,11 +87,22 @@ impl Drop for RunningImages {
 }
 
 impl Images {
-    /// Runs, ends the stream in the mailbox, and says so.
-    fn run_to_end(mut self, files: &[PathBuf], events: &Sender<Event>, stream: StreamName) {
-        let ended = files.iter().try_for_each(|file| self.play(file));
-        drop(self);
-        if ended.is_ok() && events.send(Event { stream, kind: EventKind::Ended }).is_err() {
+    /// Runs, and says how it ended, be it by a panic. Only then is the stream's end of the settled
+    /// frames let go of: without it the stages behind run out of work.
+    fn run_to_end(
+        mut self,
+        mut files: impl Iterator<Item = PathBuf>,
+        input: String,
+        events: &Sender<Event>,
+    ) {
+        let play_all = || files.try_for_each(|file| self.play(&file));
+        let kind = match panic::catch_unwind(AssertUnwindSafe(play_all)) {
+            Ok(Ok(())) => EventKind::Ended,
+            Ok(Err(Stopped)) => return,
+            Err(_) => EventKind::Failed(broken_off(input)),
+        };
+        let stream = self.registrar.stream.clone();
+        if events.send(Event { stream, kind }).is_err() {
             log::debug!("images ended, and nobody listens any more");
         }
     }
@@ -132,5 +144,63 @@ impl Images {
                 Some(Moment::of(due, self.registrar.clock))
             }
         }
+    }
+}
+
+fn broken_off(input: String) -> CaptureError {
+    let reason = "the thread that reads its images has panicked, a fault of classifyd";
+    CaptureError::Undecodable { input, reason: reason.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+
+    use crossbeam_channel::unbounded;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::frame::{Pace, StreamName};
+    use crate::outcome::Settled;
+
+    /// Images that are never told to stop, the channel's ends that must outlive them, and their
+    /// settled frames.
+    fn images() -> (Images, (Sender<Infallible>, mailbox::Receiver), Receiver<Settled>) {
+        let (settled, outcomes) = unbounded();
+        let (stop, stopped) = bounded(0);
+        let (mailbox, receiver) = mailbox::mailbox();
+        let registrar = Registrar {
+            stream: StreamName::new("test"),
+            budget: "100ms".parse().unwrap(),
+            pace: Pace::Work,
+            settled,
+            clock: Clock,
+            count: Arc::new(AtomicU64::new(0)),
+        };
+        let mailbox = mailbox.open(Delivery::Lossless);
+        (Images { registrar, mailbox, stopped, due: None }, (stop, receiver), outcomes)
+    }
+
+    #[test]
+    fn the_end_is_told_before_the_stages_behind_run_out_of_work() {
+        let (images, _ends, outcomes) = images();
+        let (events, told) = bounded(0);
+        let run = move || images.run_to_end(std::iter::empty(), "none".into(), &events);
+        let thread = thread::spawn(run);
+        let silence = outcomes.recv_timeout(Duration::from_millis(200)).unwrap_err();
+        assert_eq!(silence, RecvTimeoutError::Timeout, "nobody has heard of the end yet");
+        assert!(matches!(told.recv().unwrap().kind, EventKind::Ended));
+        thread.join().unwrap();
+        assert!(outcomes.recv().is_err());
+    }
+
+    #[test]
+    fn a_panic_fails_the_stream() {
+        let (images, _ends, _outcomes) = images();
+        let (events, told) = unbounded();
+        let broken = std::iter::from_fn(|| panic!("meant to"));
+        images.run_to_end(broken, "photos/".into(), &events);
+        let EventKind::Failed(error) = told.recv().unwrap().kind else { panic!("no failure") };
+        assert!(error.to_string().contains("photos/"), "{error}");
     }
 }

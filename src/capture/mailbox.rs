@@ -39,11 +39,10 @@ impl Delivery {
 /// A mailbox without streams, and its reader.
 pub fn mailbox() -> (Mailbox, Receiver) {
     let shared = Arc::new(Shared::default());
-    shared.lock().openers = 1;
     (Mailbox { shared: Arc::clone(&shared) }, Receiver { shared })
 }
 
-/// Opens slots for streams. As long as one of its clones lives, another stream may come.
+/// Opens slots for streams. As long as it lives, another stream may come.
 pub struct Mailbox {
     shared: Arc<Shared>,
 }
@@ -62,14 +61,9 @@ pub struct Gate {
     slot: SlotId,
 }
 
-/// The reader's end. Dropped, it closes the mailbox.
+/// The reader's end. Dropped, it closes the mailbox: frames in it settle as abandoned, and every
+/// post fails.
 pub struct Receiver {
-    shared: Arc<Shared>,
-}
-
-/// Closes the mailbox from another thread than the one that reads.
-#[derive(Clone)]
-pub struct Closer {
     shared: Arc<Shared>,
 }
 
@@ -97,7 +91,8 @@ struct State {
     slots: BTreeMap<SlotId, Slot>,
     slots_opened: u64,
     arrivals: Arrival,
-    openers: usize,
+    /// No stream can be opened any more.
+    complete: bool,
     closed: bool,
 }
 
@@ -118,16 +113,9 @@ impl Mailbox {
     }
 }
 
-impl Clone for Mailbox {
-    fn clone(&self) -> Self {
-        self.shared.lock().openers += 1;
-        Self { shared: Arc::clone(&self.shared) }
-    }
-}
-
 impl Drop for Mailbox {
     fn drop(&mut self) {
-        self.shared.lock().openers -= 1;
+        self.shared.lock().complete = true;
         self.shared.arrived.notify_all();
     }
 }
@@ -202,31 +190,18 @@ impl Gate {
 }
 
 impl Receiver {
-    /// Waits for a frame. `None` once none can come: the mailbox is closed, or every [`Mailbox`]
-    /// is gone, every stream has ended and the slots are empty.
+    /// Waits for a frame. `None` once none can come: the [`Mailbox`] is gone, every stream has ended
+    /// and the slots are empty.
     pub fn take(&self) -> Option<Frame> {
         let waited = self.shared.arrived.wait_while(self.shared.lock(), |state| state.must_wait());
         let taken = waited.unwrap_or_else(PoisonError::into_inner).take_next();
         self.shared.freed.notify_all();
         taken
     }
-
-    /// A handle that closes the mailbox.
-    pub fn closer(&self) -> Closer {
-        Closer { shared: Arc::clone(&self.shared) }
-    }
 }
 
 impl Drop for Receiver {
     fn drop(&mut self) {
-        self.closer().close();
-    }
-}
-
-impl Closer {
-    /// Closes the mailbox: frames in it settle as abandoned, every post fails, and [`Receiver::take`]
-    /// yields `None`.
-    pub fn close(&self) {
         let mut state = self.shared.lock();
         state.closed = true;
         let waiting: Vec<_> = state.slots.values_mut().map(take_all).collect();
@@ -280,8 +255,8 @@ impl State {
 
     fn must_wait(&self) -> bool {
         let empty = self.slots.values().all(|slot| slot.waiting.is_empty());
-        let more_may_come = self.openers > 0 || self.slots.values().any(|slot| !slot.ended);
-        !self.closed && empty && more_may_come
+        let more_may_come = !self.complete || self.slots.values().any(|slot| !slot.ended);
+        empty && more_may_come
     }
 }
 
@@ -379,8 +354,9 @@ mod tests {
         assert_eq!(outcomes.len() as u64, 3 * FRAMES);
     }
 
-    /// Runs `end` while a lossless poster waits for room; yields the number that it got back.
-    fn post_into_full_slot(end: impl FnOnce(&Receiver, &Gate)) -> (u64, Receiver) {
+    /// Runs `end` while a lossless poster waits for room; yields the number that the poster got
+    /// back, and what `end` kept.
+    fn post_into_full_slot<T>(end: impl FnOnce(Receiver, &Gate) -> T) -> (u64, T) {
         let (settled, _outcomes) = unbounded();
         let (mailbox, receiver) = mailbox();
         let sender = mailbox.open(Delivery::Lossless);
@@ -389,21 +365,23 @@ mod tests {
             sender.post(frame(number, &settled)).unwrap();
         }
         let poster = thread::spawn(move || sender.post(frame(9, &settled)).unwrap_err());
-        end(&receiver, &gate);
+        let kept = end(receiver, &gate);
         let Closed(returned) = poster.join().unwrap();
-        (number(Some(returned)).unwrap(), receiver)
+        (number(Some(returned)).unwrap(), kept)
     }
 
     #[test]
-    fn closing_frees_who_waits_and_empties_the_slots() {
-        let (returned, receiver) = post_into_full_slot(|receiver, _| receiver.closer().close());
+    fn closing_frees_who_waits() {
+        let (returned, ()) = post_into_full_slot(|receiver, _| drop(receiver));
         assert_eq!(returned, 9);
-        assert_eq!(number(receiver.take()), None);
     }
 
     #[test]
     fn ending_a_stream_frees_its_poster_and_keeps_what_waits() {
-        let (returned, receiver) = post_into_full_slot(|_, gate| gate.close());
+        let (returned, receiver) = post_into_full_slot(|receiver, gate| {
+            gate.close();
+            receiver
+        });
         assert_eq!(returned, 9);
         assert_eq!(number(receiver.take()), Some(0));
         assert_eq!(number(receiver.take()), Some(1));

@@ -12,8 +12,10 @@
 //!   as failed at once.
 //! - **Invariant:** under [`Delivery::NewestWins`] nothing here waits, and frames are lost in the
 //!   mailbox only.
+//! - **Invariant:** only elements that a description names go to the network; content cannot.
 //! - **Invariant:** pixels are not copied: a picture is a mapped buffer of the decoder.
 
+mod autoplug;
 mod description;
 mod error;
 mod event;
@@ -25,7 +27,6 @@ mod launch;
 pub mod mailbox;
 mod natural;
 mod pipeline;
-mod redact;
 mod registrar;
 mod sink;
 mod source;
@@ -117,7 +118,7 @@ pub fn start(
         }
         Kind::Pipeline(recipe) => {
             let watch = watch(spec, recipe, &registrar, events);
-            let intake = Intake { registrar, mailbox };
+            let intake = Intake { registrar, mailbox, flow: recipe.flow };
             Running::Pipeline(RunningPipeline::start(recipe, intake, watch)?)
         }
     };
@@ -133,7 +134,7 @@ fn watch(
     Watch {
         stream: spec.name.clone(),
         input: spec.source.to_string(),
-        live: recipe.live,
+        flow: recipe.flow,
         secrets: recipe.secrets.clone(),
         count: Arc::clone(&registrar.count),
         events,

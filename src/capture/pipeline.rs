@@ -7,6 +7,7 @@ use gstreamer::prelude::*;
 use gstreamer::{ClockTime, ElementFactory, ParseContext, ParseError, ParseFlags, Pipeline, State};
 use gstreamer_app::AppSink;
 
+use super::autoplug;
 use super::error::CaptureError;
 use super::inventory;
 use super::launch::Launch;
@@ -47,6 +48,7 @@ impl RunningPipeline {
         let gate = intake.mailbox.gate();
         prepare_sink(&pipeline, recipe, intake)?;
         let watch = Arc::new(watch);
+        autoplug::forbid_fetching(&pipeline, &watch);
         let listener = Arc::clone(&watch);
         if let Some(bus) = pipeline.bus() {
             bus.set_sync_handler(move |_, message| listener.hear(message));
@@ -54,9 +56,8 @@ impl RunningPipeline {
         // From here on, dropping it stops the pipeline.
         let mut running = Self { pipeline, gate, watch, guard: None };
         let playing = running.pipeline.set_state(State::Playing);
-        running.watch.started()?;
-        playing.map_err(|_| running.watch.unexplained())?;
-        if !recipe.live {
+        running.watch.started(playing)?;
+        if !recipe.flow.is_live() {
             let watch = Arc::clone(&running.watch);
             running.guard = Some(StallGuard::new(&running.pipeline, watch));
         }
@@ -138,7 +139,7 @@ fn prepare_sink(pipeline: &Pipeline, recipe: &Recipe, intake: Intake) -> Result<
 /// Whether the sink holds each frame until its time: a file played as if it were a camera.
 fn is_paced(recipe: &Recipe, delivery: Delivery) -> bool {
     match delivery {
-        Delivery::NewestWins => !recipe.live,
+        Delivery::NewestWins => !recipe.flow.is_live(),
         Delivery::Lossless => false,
     }
 }

@@ -13,18 +13,21 @@ use gstreamer_app::{AppSink, AppSinkCallbacks};
 use gstreamer_video::{VideoFormat, VideoFrame, VideoFrameExt, VideoInfo, video_frame::Readable};
 use thiserror::Error;
 
+use super::description::Flow;
 use super::mailbox::{self, Closed, Delivery};
 use super::registrar::{Moment, Registrar};
 use crate::frame::{Frame, Picture, PictureError, PixelFormat};
 use crate::outcome::{Failure, Outcome, Stage};
 
-/// The oldest that a buffer can plausibly be when it arrives; beyond it, timestamps are wrong.
+/// The oldest that a camera's buffer can plausibly be when it arrives; beyond it, its stamps are
+/// wrong.
 const OLDEST: Duration = Duration::from_secs(10);
 
 /// Makes frames of samples and posts them.
 pub(super) struct Intake {
     pub(super) registrar: Registrar,
     pub(super) mailbox: mailbox::Sender,
+    pub(super) flow: Flow,
 }
 
 /// Why a sample is no picture.
@@ -69,7 +72,9 @@ impl Intake {
     /// How long ago the source gave the sample; zero where the pipeline does not run by the clock.
     fn age(&self, sink: &AppSink, sample: &Sample) -> Duration {
         match self.mailbox.delivery() {
-            Delivery::NewestWins => age(sink, sample).unwrap_or_default(),
+            Delivery::NewestWins => {
+                age(sink, sample).map(|age| plausible(age, self.flow)).unwrap_or_default()
+            }
             Delivery::Lossless => Duration::ZERO,
         }
     }
@@ -87,8 +92,16 @@ impl Intake {
 fn age(sink: &AppSink, sample: &Sample) -> Option<Duration> {
     let pts = sample.buffer()?.pts()?;
     let stamped = sample.segment()?.downcast_ref::<ClockTime>()?.to_running_time(pts)?;
-    let age = sink.current_running_time()?.checked_sub(stamped)?;
-    Some(Duration::from(age)).filter(|age| *age <= OLDEST)
+    sink.current_running_time()?.checked_sub(stamped).map(Duration::from)
+}
+
+/// `age`, unless a camera cannot have it. The stamps of a file are its frames' due times: one that
+/// cannot be decoded in time is late, by however much.
+fn plausible(age: Duration, flow: Flow) -> Duration {
+    match flow {
+        Flow::Endless | Flow::Limited if age > OLDEST => Duration::ZERO,
+        Flow::Stored | Flow::Endless | Flow::Limited => age,
+    }
 }
 
 /// A picture over the sample's own memory. The caps are the sample's, as they change in mid-stream.
@@ -163,6 +176,16 @@ mod tests {
         let picture = picture(&Sample::builder().caps(&caps).buffer(&buffer).build()).unwrap();
         assert_eq!(picture.stride(), 20);
         assert_eq!(picture.row(1), (20..32).collect::<Vec<u8>>());
+    }
+
+    #[test]
+    fn a_file_may_be_late_by_any_time_and_a_camera_may_not() {
+        let (late, absurd) = (Duration::from_secs(9), Duration::from_secs(11));
+        assert_eq!(plausible(late, Flow::Stored), late);
+        assert_eq!(plausible(absurd, Flow::Stored), absurd);
+        assert_eq!(plausible(late, Flow::Endless), late);
+        assert_eq!(plausible(absurd, Flow::Endless), Duration::ZERO);
+        assert_eq!(plausible(absurd, Flow::Limited), Duration::ZERO);
     }
 
     #[test]

@@ -18,11 +18,11 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 
-use super::description::{Description, Values};
+use super::description::{Description, Flow, Values};
 use super::error::CaptureError;
 use super::image_list;
 use super::launch::Launch;
-use super::redact::{Secrets, redact};
+use crate::redact::{Secrets, decoded, redact};
 
 /// A source of frames, checked as far as it can be without starting it.
 #[derive(Clone)]
@@ -45,8 +45,8 @@ pub(super) enum Kind {
 pub(super) struct Recipe {
     /// The file of the description.
     pub(super) description: PathBuf,
-    /// Whether it runs at its own pace.
-    pub(super) live: bool,
+    /// At whose pace it runs, and until when.
+    pub(super) flow: Flow,
     /// The texts to choose from, the preferred one first.
     pub(super) launches: Vec<Launch>,
     /// What must not be shown of what GStreamer says.
@@ -114,7 +114,7 @@ impl Source {
     pub fn is_live(&self) -> bool {
         match &self.kind {
             Kind::Images(_) => false,
-            Kind::Pipeline(recipe) => recipe.live,
+            Kind::Pipeline(recipe) => recipe.flow.is_live(),
         }
     }
 
@@ -131,9 +131,9 @@ impl Source {
         let description = find(text, name, pipelines)?;
         let recipe = Recipe {
             description: description.path().to_owned(),
-            live: description.live,
+            flow: description.flow,
             launches: description.fill(&values)?,
-            secrets: Secrets::of(values.values().map(String::as_str)),
+            secrets: description.secrets(&values),
         };
         Ok(Self { shown: redact(text), kind: Kind::Pipeline(recipe) })
     }
@@ -234,7 +234,7 @@ fn v4l2_device(address: &str) -> Result<String, String> {
         return Ok(format!("/dev/video{address}"));
     }
     if address.starts_with('/') {
-        return Ok(super::redact::decoded(address));
+        return Ok(decoded(address));
     }
     Err("write v4l2://0 or v4l2:///dev/video0".into())
 }
@@ -326,7 +326,17 @@ mod tests {
         assert!(launch(&source).contains("sesame"));
         assert!(!format!("{source} {source:?}").contains("sesame"));
         assert_eq!(source.to_string(), "rtsp://me:***@cam/live");
-        for wrong in ["rtsp://me:sesame@cam:99999/live", "rtsp://me:sesame@cam/?latency=-1"] {
+        let source = parse("rtsp://sesame@cam/live?password=open%20it&m=a@b");
+        assert_eq!(source.to_string(), "rtsp://***@cam/live?password=***&m=a@b");
+        let Kind::Pipeline(recipe) = source.kind() else { panic!("{source}") };
+        assert_eq!(recipe.secrets.hide("user sesame, open it, open%20it"), "user ***, ***, ***");
+        for wrong in [
+            "rtsp://me:sesame@cam:99999/live",
+            "rtsp://me:sesame@cam/?latency=-1",
+            "rtsp://me:open/sesame@cam/live",
+            "rtsp://cam/live?password=sesame&latency=-1",
+            "http://cam/live?password=sesame&m=a@b",
+        ] {
             let shown = format!("{0} {0:?}", fault(wrong));
             assert!(!shown.contains("sesame"), "{shown}");
         }
@@ -371,6 +381,20 @@ mod tests {
         for nothing in [at("gone.mp4"), at("gone.jpg"), at("*.png"), at("empty"), String::new()] {
             assert!(matches!(fault(&nothing), CaptureError::MissingInput { .. }), "{nothing}");
         }
+    }
+
+    #[test]
+    fn a_parameter_that_sounds_secret_is_hidden_from_others_words() {
+        let directory = tempfile::tempdir().unwrap();
+        let text = "description = ''\nlive = true\npipeline = 'mine user-pw={user_pw} key={key}'\n\
+                    [parameters]\nuser_pw = { type = 'text', about = '' }\n\
+                    key = { type = 'integer', about = '', default = 7 }";
+        fs::write(directory.path().join("yard.toml"), text).unwrap();
+        let source =
+            Source::parse("pipeline://yard?user_pw=sesame&key=8", Some(directory.path())).unwrap();
+        assert_eq!(source.to_string(), "pipeline://yard?user_pw=***&key=***");
+        let Kind::Pipeline(recipe) = source.kind() else { panic!("{source}") };
+        assert_eq!(recipe.secrets.hide("no sesame on 8 doors"), "no *** on 8 doors");
     }
 
     #[test]

@@ -411,6 +411,59 @@ fn the_first_alternative_whose_elements_are_installed_is_used() {
     assert_eq!(run(&source, Delivery::Lossless).unwrap().frames[0].size, (16, 4));
 }
 
+/// A description of one's own, of a live source that gives three frames.
+fn three_live_frames(attributes: &str) -> Run {
+    let (directory, at) = directory();
+    let pipeline = "videotestsrc is-live=true num-buffers=3 ! video/x-raw,width=64,height=48";
+    let text = format!("description = ''\nlive = true\n{attributes}\npipeline = '{pipeline}'");
+    fs::write(at("yard.toml"), text).unwrap();
+    let source = Source::parse("pipeline://yard", Some(directory.path())).unwrap();
+    run(&source, Delivery::NewestWins).unwrap()
+}
+
+#[test]
+fn a_camera_that_ends_was_lost() {
+    let run = three_live_frames("");
+    let EventKind::Failed(error) = run.last else { panic!("{:?}", run.last) };
+    assert!(matches!(error, CaptureError::Camera { .. }), "{error:?}");
+    assert!(error.to_string().contains("pipeline://yard"), "{error}");
+    assert!(error.to_string().contains("it ended the stream"), "{error}");
+    assert_eq!(run.settled.len(), 3);
+}
+
+#[test]
+fn a_live_source_that_may_end_has_not_failed() {
+    let run = three_live_frames("ends = true");
+    assert!(matches!(run.last, EventKind::Ended), "{:?}", run.last);
+}
+
+#[test]
+fn a_playlist_does_not_send_decodebin_to_the_network() {
+    let (_directory, at) = directory();
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    server.set_nonblocking(true).unwrap();
+    let host = server.local_addr().unwrap();
+    let hls = format!(
+        "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:4\n#EXTINF:4.0,\n\
+         http://{host}/a.ts\n#EXT-X-ENDLIST\n"
+    );
+    let dash = format!(
+        "<?xml version=\"1.0\"?>\n<MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\" type=\"static\" \
+         mediaPresentationDuration=\"PT4S\" profiles=\"urn:mpeg:dash:profile:isoff-main:2011\">\
+         <BaseURL>http://{host}/</BaseURL><Period><AdaptationSet mimeType=\"video/mp4\">\
+         <Representation id=\"1\" bandwidth=\"1000\" codecs=\"avc1.4d401f\"><BaseURL>a.mp4</BaseURL>\
+         <SegmentBase indexRange=\"0-9\"/></Representation></AdaptationSet></Period></MPD>\n"
+    );
+    for (name, playlist) in [("a.m3u8", &hls), ("a.mp4", &hls), ("a.mpd", &dash)] {
+        fs::write(at(name), playlist).unwrap();
+        let (error, _) = failure(&at(name));
+        assert!(matches!(error, CaptureError::Undecodable { .. }), "{name}: {error:?}");
+        assert!(error.to_string().contains("it is a playlist"), "{name}: {error}");
+        let visitor = server.accept().map(|_| "a visitor").unwrap_err();
+        assert_eq!(visitor.kind(), std::io::ErrorKind::WouldBlock, "{name}");
+    }
+}
+
 #[test]
 fn a_live_source_never_waits_and_every_frame_is_accounted_for() {
     let bench = Bench::new();

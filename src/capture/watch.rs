@@ -8,19 +8,29 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossbeam_channel::Sender;
 use gstreamer::message::{Element, Error};
-use gstreamer::{BusSyncReply, CoreError, Message, MessageView, ResourceError, StreamError};
+use gstreamer::{
+    BusSyncReply, CoreError, Message, MessageView, ResourceError, StateChangeError,
+    StateChangeSuccess, StreamError,
+};
 
+use super::description::Flow;
 use super::error::CaptureError;
 use super::event::{Event, EventKind};
-use super::redact::Secrets;
 use crate::frame::StreamName;
+use crate::redact::Secrets;
+
+/// What is said of a camera that ends in good order, as an RTSP server does that is switched off.
+const LOST: &str = "it ended the stream (check that it is on and connected)";
+
+/// What is said of a file that names others.
+const PLAYLIST: &str = "it is a playlist, and what it names is not fetched: name one of its videos";
 
 /// Listens to one pipeline.
 pub(super) struct Watch {
     pub(super) stream: StreamName,
     /// The source, as it may be shown.
     pub(super) input: String,
-    pub(super) live: bool,
+    pub(super) flow: Flow,
     pub(super) secrets: Secrets,
     /// Frames so far.
     pub(super) count: Arc<AtomicU64>,
@@ -34,6 +44,8 @@ pub(super) struct State {
     phase: Phase,
     /// Decoders that were looked for in vain.
     missing: Vec<MissingDecoder>,
+    /// Whether it would have to fetch what it plays.
+    is_playlist: bool,
 }
 
 #[derive(Default)]
@@ -71,19 +83,22 @@ impl Watch {
         BusSyncReply::Drop
     }
 
-    /// Ends the start: the error that came meanwhile, if any; later ones become events.
-    pub(super) fn started(&self) -> Result<(), CaptureError> {
+    /// Ends the start, which went as `playing` says: errors become events from now on. The error
+    /// returned, the one that came meanwhile if any, is the stream's last word.
+    pub(super) fn started(
+        &self,
+        playing: Result<StateChangeSuccess, StateChangeError>,
+    ) -> Result<(), CaptureError> {
         let mut state = self.lock();
-        match std::mem::replace(&mut state.phase, Phase::Running) {
-            Phase::FailedAtStart(error) => {
-                state.phase = Phase::Over;
-                Err(error)
-            }
-            Phase::Starting | Phase::Running => Ok(()),
-            Phase::Over => {
-                state.phase = Phase::Over;
+        match (std::mem::replace(&mut state.phase, Phase::Over), playing) {
+            (Phase::FailedAtStart(error), _) => Err(error),
+            (Phase::Starting | Phase::Running, Ok(_)) => {
+                state.phase = Phase::Running;
                 Ok(())
             }
+            (Phase::Starting | Phase::Running, Err(_)) => Err(self.unexplained()),
+            // An event has said it.
+            (Phase::Over, _) => Ok(()),
         }
     }
 
@@ -97,10 +112,15 @@ impl Watch {
         self.finish(Err(self.unexplained()));
     }
 
+    /// What it plays only names other things, which are not fetched.
+    pub(super) fn note_playlist(&self) {
+        self.lock().is_playlist = true;
+    }
+
     /// What is said of a pipeline that fails without a reason.
-    pub(super) fn unexplained(&self) -> CaptureError {
+    fn unexplained(&self) -> CaptureError {
         let input = self.input.clone();
-        if self.live {
+        if self.flow.is_live() {
             return CaptureError::Camera { input, reason: "it does not start".into() };
         }
         CaptureError::Undecodable { input, reason: "it is damaged, or cut off".into() }
@@ -112,10 +132,12 @@ impl Watch {
     }
 
     fn end(&self) {
-        if self.frames() == 0 && !self.live {
-            return self.finish(Err(CaptureError::NoVideo { input: self.input.clone() }));
-        }
-        self.finish(Ok(()));
+        let input = self.input.clone();
+        self.finish(match self.flow {
+            Flow::Stored if self.frames() == 0 => Err(CaptureError::NoVideo { input }),
+            Flow::Stored | Flow::Limited => Ok(()),
+            Flow::Endless => Err(CaptureError::Camera { input, reason: LOST.into() }),
+        });
     }
 
     fn fail(&self, message: &Error) {
@@ -168,13 +190,16 @@ impl Watch {
     fn explain(&self, error: &gstreamer::glib::Error) -> CaptureError {
         let input = self.input.clone();
         let words = self.secrets.hide(error.message());
+        if self.lock().is_playlist {
+            return CaptureError::Undecodable { input, reason: PLAYLIST.into() };
+        }
         if let Some(missing) = self.missing_decoder() {
             return missing;
         }
         if let Some(kind) = error.kind::<ResourceError>() {
             return self.explain_resource(kind, words);
         }
-        if self.live {
+        if self.flow.is_live() {
             return CaptureError::Camera { input, reason: words };
         }
         if finds_no_video(error) {
@@ -198,7 +223,7 @@ impl Watch {
 
     fn explain_resource(&self, kind: ResourceError, words: String) -> CaptureError {
         let input = self.input.clone();
-        if self.live {
+        if self.flow.is_live() {
             let remedy = camera_remedy(kind);
             return CaptureError::Camera { input, reason: format!("{words} ({remedy})") };
         }
@@ -238,5 +263,45 @@ fn camera_remedy(kind: ResourceError) -> &'static str {
         ResourceError::NotAuthorized => "check user, password and permissions",
         ResourceError::NotFound => "check its address and its cable",
         _ => "check that it is on, connected and free, and its address",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crossbeam_channel::{Receiver, unbounded};
+
+    use super::*;
+
+    fn watch() -> (Watch, Receiver<Event>) {
+        let (events, told) = unbounded();
+        let watch = Watch {
+            stream: StreamName::new("test"),
+            input: "clip.mp4".into(),
+            flow: Flow::Stored,
+            secrets: Secrets::default(),
+            count: Arc::default(),
+            events,
+            state: Mutex::default(),
+        };
+        (watch, told)
+    }
+
+    #[test]
+    fn a_start_that_fails_is_told_once() {
+        let (watch, told) = watch();
+        let error = watch.started(Err(StateChangeError)).unwrap_err();
+        assert!(matches!(error, CaptureError::Undecodable { .. }), "{error:?}");
+        watch.note_stall();
+        assert!(told.is_empty(), "the error that was returned is the last word");
+    }
+
+    #[test]
+    fn what_fails_after_the_start_is_an_event() {
+        let (watch, told) = watch();
+        watch.started(Ok(StateChangeSuccess::Async)).unwrap();
+        watch.note_stall();
+        watch.note_stall();
+        assert!(matches!(told.recv().unwrap().kind, EventKind::Failed(_)));
+        assert!(told.is_empty());
     }
 }

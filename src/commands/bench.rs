@@ -11,7 +11,7 @@ use crossbeam_channel::{never, unbounded};
 use serde::Serialize;
 
 use super::equipment::{self, Choice, Execution};
-use super::{Context, Failure};
+use super::{Context, Failure, stdout};
 use crate::capture::mailbox::{self, Delivery};
 use crate::capture::{self, EventKind, Source, StreamSpec};
 use crate::daemon::{self, Plan, StreamPlan};
@@ -44,7 +44,7 @@ struct Figures {
     model: String,
     threads: usize,
     frames: usize,
-    /// Seconds that the replay takes, first capture to last record.
+    /// Seconds that the replay takes, from opening the video to the last record written.
     replay_s: f64,
     /// Seconds that ONNX Runtime takes for the same frames' tensors, made beforehand.
     onnxruntime_s: f64,
@@ -72,7 +72,7 @@ pub fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
     let tensors = tensors(&spec, preprocessor, context)?;
     let mut ways: [Vec<Duration>; 2] = Default::default();
     for _ in 0..arguments.repeat.get() {
-        ways[0].push(replay(&spec, &manifest.id, load()?, context)?);
+        ways[0].push(replay(&spec, &manifest.id, load()?, tensors.len(), context)?);
         ways[1].push(run_alone(&mut session, &tensors, context)?);
     }
     let [replay, onnxruntime] = ways.map(|times| median(times).as_secs_f64());
@@ -84,8 +84,7 @@ pub fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
         onnxruntime_s: onnxruntime,
         ratio: replay / onnxruntime,
     };
-    println!("{}", serde_json::to_string(&figures).context("no figures")?);
-    Ok(())
+    Ok(stdout::print(serde_json::to_string(&figures).context("no figures")? + "\n")?)
 }
 
 fn first(roster: Roster) -> anyhow::Result<(Manifest, Preprocessor, Session)> {
@@ -121,11 +120,13 @@ fn tensors(
     }
 }
 
-/// Time from the first capture to the last outcome.
+/// Time of a whole run, from opening the video until every stage is down. Only a run that answers
+/// every frame is a measure.
 fn replay(
     spec: &StreamSpec,
     model: &ModelId,
     roster: Roster,
+    frames: usize,
     context: &Context,
 ) -> Result<Duration, Failure> {
     let stream = StreamPlan { spec: spec.clone(), delivery: Delivery::Lossless, every: Every::MIN };
@@ -137,11 +138,22 @@ fn replay(
         sink: Box::new(io::sink()),
         progress: Progress::hidden(),
     };
+    let start = context.clock.now();
     let report = daemon::run(plan, &never(), context.clock)?;
+    let took = context.clock.now() - start;
     if let Some((_, fault)) = report.faults.into_iter().next() {
         return Err(fault.into());
     }
-    Ok(Duration::from_secs_f64(report.summary.total.wall_s))
+    if let Some(breakdown) = report.breakdown {
+        return Err(breakdown.into());
+    }
+    let summary = report.summary.context("the replay left no summary")?;
+    let classified = summary.total.classified;
+    if classified != frames as u64 {
+        let error = anyhow::anyhow!("the replay answered {classified} of {frames} frames");
+        return Err(error.into());
+    }
+    Ok(took)
 }
 
 fn run_alone(

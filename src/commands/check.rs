@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use super::{Context, Failure, configured, console};
+use super::{Context, Failure, configured, stdout};
 use crate::config::Config;
 
 /// What `check` takes.
@@ -31,11 +31,11 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
     let models = found.manifests.iter().map(|manifest| format!("  {}\n", manifest.id));
     let streams = found.streams.iter().map(|stream| &stream.spec);
     let streams = streams.map(|spec| format!("  {} from {}\n", spec.name, spec.source));
-    console::show(format!(
+    Ok(stdout::print(format_args!(
         "{}: ok\npolicy {}, models:\n{}streams:\n{}",
         arguments.config.display(),
         found.policy,
         models.collect::<String>(),
         streams.collect::<String>()
-    ))
+    ))?)
 }

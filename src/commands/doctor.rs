@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use clap::Parser;
 
-use super::{Context, ExitCode, Failure, console};
+use super::{Context, ExitCode, Failure, stdout};
 use crate::capture::inventory::{self, ELEMENTS};
 use crate::models::{self, Manifest, ManifestEntry, ManifestError, Provider};
 use crate::onnx::Runtime;
@@ -47,7 +47,7 @@ pub fn run(_arguments: &Arguments, context: &Context) -> Result<(), Failure> {
 /// Shows a line for each part as soon as it is known: a broken part may take the program down.
 struct Report {
     needed: usize,
-    written: Result<(), Failure>,
+    written: anyhow::Result<()>,
 }
 
 impl Report {
@@ -71,7 +71,7 @@ impl Report {
 
     fn line(&mut self, line: impl Display) {
         if self.written.is_ok() {
-            self.written = console::show(line);
+            self.written = stdout::print(line);
         }
     }
 }

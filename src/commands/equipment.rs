@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::slice;
 
-use super::{Context, Failure, Places, catalogue, console};
+use super::{Context, Failure, Places, catalogue, stderr};
 use crate::config::{Config, PolicyKind};
 use crate::inference::Roster;
 use crate::install;
@@ -93,7 +93,7 @@ pub fn load(
     execution: Execution,
     context: &Context,
 ) -> Result<Roster, Failure> {
-    let bar = context.progress.bar(console::bar(manifests.len(), LOADING));
+    let bar = context.progress.bar(stderr::bar(manifests.len(), LOADING));
     let begin = |manifest: &Manifest| {
         bar.set_message(manifest.id.to_string());
         bar.inc(1);

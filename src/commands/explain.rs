@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use super::{Context, Failure, console, equipment};
+use super::{Context, Failure, equipment, stdout};
 use crate::capture::read_image;
 use crate::config::PolicyKind;
 use crate::features::{Extractor, Features};
@@ -36,14 +36,14 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
     let features = Extractor::new().extract(&picture).map_err(anyhow::Error::from)?;
     let verdict = premodel.consult(&features);
     let size = format!("{}x{}", picture.width(), picture.height());
-    console::show(format!(
+    Ok(stdout::print(format_args!(
         "{} ({size})\n\n{}\n{}\n{}\n{}",
         image.display(),
         feature_table(&features, premodel.premodel()),
         neighbour_table(&verdict, premodel.premodel()),
         vote_table(&verdict),
         choice(&verdict, &premodel)
-    ))
+    ))?)
 }
 
 fn premodel(context: &Context) -> Result<RankedPremodel, Failure> {
@@ -125,7 +125,10 @@ fn choice(verdict: &Verdict, premodel: &RankedPremodel) -> String {
 fn reason(basis: Basis, verdict: &Verdict) -> String {
     match (basis, verdict.chosen()) {
         (Basis::Premodel, Some(stage)) => {
-            format!("the optimum of {} of the {} neighbours", stage.votes, stage.voters)
+            format!(
+                "because it is the optimum of {} of the {} neighbours",
+                stage.votes, stage.voters
+            )
         }
         (Basis::PremodelFallback, _) => "the fallback, because every stage said no".to_owned(),
         (Basis::PremodelShare, _) => {

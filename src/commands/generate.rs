@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use clap::{CommandFactory, Parser};
 use clap_complete::Shell;
 
-use super::{Cli, Failure, console};
+use super::{Cli, Failure, stdout};
 
 /// What `completions` takes.
 #[derive(Debug, Parser)]
@@ -36,7 +36,7 @@ Examples:
 pub fn completions(arguments: &CompletionsArguments) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut Cli::command(), "classifyd", &mut script);
-    console::show_bytes(&script)
+    Ok(stdout::print(String::from_utf8_lossy(&script))?)
 }
 
 /// Runs `man`.
@@ -55,5 +55,5 @@ pub fn man(arguments: &ManArguments) -> Result<(), Failure> {
     };
     let mut text = Vec::new();
     page.render(&mut text).context("cannot write the manual page")?;
-    console::show_bytes(&text)
+    Ok(stdout::print(String::from_utf8_lossy(&text))?)
 }

@@ -4,7 +4,6 @@ mod bench;
 mod catalogue;
 mod check;
 mod configured;
-mod console;
 mod doctor;
 mod equipment;
 mod exit;
@@ -16,6 +15,8 @@ mod playing;
 mod profile;
 mod replay;
 mod run;
+mod stderr;
+mod stdout;
 mod train;
 
 use clap::{ArgAction, Parser, Subcommand};

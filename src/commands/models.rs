@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Parser;
 
 use super::equipment::{self, Choice, Execution};
-use super::{Context, Failure, console};
+use super::{Context, Failure, stdout};
 use crate::inference::Roster;
 use crate::models::{self, Manifest, ManifestEntry};
 use crate::output::table::Table;
@@ -61,7 +61,7 @@ pub fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
             }
         }
     }
-    console::show(format!("{table}{notes}"))
+    Ok(stdout::print(format_args!("{table}{notes}"))?)
 }
 
 fn faulty_row(name: String) -> [String; 8] {
@@ -90,8 +90,8 @@ fn row(manifest: &Manifest, roster: Option<&Roster>) -> [String; 8] {
         input,
         size.unwrap_or_else(|_| none()),
         provider,
-        latency.map_or_else(none, |latency| milliseconds(latency.median())),
-        latency.map_or_else(none, |latency| milliseconds(latency.expected())),
+        latency.map_or_else(none, |latency| milliseconds(latency.median().total())),
+        latency.map_or_else(none, |latency| milliseconds(latency.expected().total())),
         published.map_or_else(none, |published| format!("{:.1}", published.top1)),
         manifest.source.licence.clone(),
     ]

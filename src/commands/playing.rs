@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use super::{Failure, console};
+use super::{Failure, stderr};
 use crate::capture::Source;
 use crate::capture::mailbox::Delivery;
 use crate::daemon::Report;
@@ -43,17 +43,22 @@ impl SummaryFile {
     }
 }
 
-/// Shows the summary, writes it where asked, and fails if a stream did.
+/// Shows the summary, writes it where asked, and fails if the run or a stream did.
 pub fn finish(report: Report, file: Option<SummaryFile>) -> Result<(), Failure> {
-    console::tell(&report.summary);
-    if let Some(file) = file {
-        file.write(&report.summary)?;
+    if let Some(summary) = &report.summary {
+        stderr::tell(summary);
+        if let Some(file) = file {
+            file.write(summary)?;
+        }
     }
-    let mut faults = report.faults.into_iter();
-    let Some((stream, first)) = faults.next() else { return Ok(()) };
-    for (stream, fault) in faults {
-        log::error!("stream {stream}: {:#}", anyhow::Error::from(fault));
+    if let Some(breakdown) = report.breakdown {
+        return Err(breakdown.into());
     }
-    let Failure { code, error } = first.into();
-    Err(Failure { code, error: error.context(format!("stream {stream}")) })
+    let streams: Vec<&str> = report.faults.iter().map(|(stream, _)| stream.as_str()).collect();
+    let failed = anyhow::anyhow!("failed: {}", streams.join(", "));
+    match report.faults.into_iter().next() {
+        None => Ok(()),
+        // What happened was logged when it did.
+        Some((_, first)) => Err(Failure { error: failed, ..first.into() }),
+    }
 }

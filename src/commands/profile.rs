@@ -10,7 +10,7 @@ use clap::Parser;
 
 use super::catalogue::{self, model_name};
 use super::equipment::{self, Choice, Execution};
-use super::{Context, ExitCode, Failure, console};
+use super::{Context, ExitCode, Failure, stderr};
 use crate::daemon;
 use crate::learn::labels;
 use crate::learn::profile::{self, Ending};
@@ -60,7 +60,7 @@ pub fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
     let mut roster = equipment::load(&equipment::runtime(context)?, manifests, execution, context)?;
     let out = File::create(&arguments.out)
         .with_context(|| format!("cannot create the profile {}", arguments.out.display()))?;
-    let bar = context.progress.bar(console::bar(images.len(), MEASURING));
+    let bar = context.progress.bar(stderr::bar(images.len(), MEASURING));
     let session = profile::Session {
         directory: &arguments.images,
         images: &images,
@@ -72,7 +72,7 @@ pub fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
     };
     let report = session.run(&mut roster.classifiers, out)?;
     bar.finish_and_clear();
-    console::tell(format!(
+    stderr::tell(format!(
         "{} images measured, {} unreadable, written to {}\n",
         report.measured,
         report.unreadable,

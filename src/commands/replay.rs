@@ -9,7 +9,7 @@ use clap::Parser;
 
 use super::equipment::{self, Execution};
 use super::playing::{SummaryFile, delivery, finish};
-use super::{Context, Failure, Talk, configured, console};
+use super::{Context, Failure, Talk, configured, stderr};
 use crate::capture::{Source, StreamSpec};
 use crate::config::{Config, PolicyKind};
 use crate::daemon::{self, Plan, StreamPlan};
@@ -38,16 +38,16 @@ pub struct Arguments {
     #[arg(long)]
     policy: Option<PolicyKind>,
     /// Seed of the random policy
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     seed: Option<u64>,
     /// Labels in each answer [default: 5]
-    #[arg(long, value_name = "K")]
+    #[arg(long, value_name = "K", allow_negative_numbers = true)]
     top_k: Option<NonZeroUsize>,
     /// Classify one frame in N; those between reuse its answer
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(long, value_name = "N", default_value = "1", allow_negative_numbers = true)]
     every: NonZeroUsize,
     /// Threads of one inference [default: 1]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     threads: Option<NonZeroUsize>,
     /// Write the summary to this file, as JSON
     #[arg(long, value_name = "FILE")]
@@ -81,7 +81,7 @@ pub fn run(arguments: Arguments, mut context: Context) -> Result<(), Failure> {
     let seed = arguments.seed.or(config.as_ref().map(|c| c.policy.seed)).unwrap_or(0);
     let chooser = equipment::chooser(&policy, seed, &roster, &context.places)?;
     if context.talk == Talk::Normal {
-        console::tell(equipment::description(&roster, &chooser) + "\n");
+        stderr::tell(equipment::description(&roster, &chooser) + "\n");
     }
     let plan = Plan {
         streams,

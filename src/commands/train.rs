@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
 
 use super::catalogue::model_name;
-use super::{Failure, console};
+use super::{Failure, stdout};
 use crate::learn::profile_file::Profile;
 use crate::learn::train::{self, TrainOptions};
 use crate::models::ModelId;
@@ -27,13 +27,23 @@ pub struct Arguments {
     #[arg(long, value_enum, default_value = "top1")]
     criterion: RightWhen,
     /// Neighbours that vote
-    #[arg(long, value_name = "N", default_value_t = TrainOptions::default().k)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = TrainOptions::default().k,
+        allow_negative_numbers = true
+    )]
     k: usize,
     /// Models that may be deployed, separated by commas [default: all]
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = model_name)]
     deploy: Vec<ModelId>,
     /// Percentage points of union accuracy that a further model must add to be deployed
-    #[arg(long, value_name = "POINTS", default_value_t = TrainOptions::default().theta)]
+    #[arg(
+        long,
+        value_name = "POINTS",
+        default_value_t = TrainOptions::default().theta,
+        allow_negative_numbers = true
+    )]
     theta: f64,
 }
 
@@ -60,7 +70,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (premodel, report) = train::train(&profiles, &options).map_err(anyhow::Error::from)?;
     fs::write(&arguments.out, premodel.to_bytes())
         .with_context(|| format!("cannot write the premodel to {}", arguments.out.display()))?;
-    console::show(format!("{report}wrote {}\n", arguments.out.display()))
+    Ok(stdout::print(format_args!("{report}wrote {}\n", arguments.out.display()))?)
 }
 
 impl Arguments {

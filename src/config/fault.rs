@@ -5,6 +5,8 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::redact::{HIDDEN, redact, sounds_secret};
+
 /// Most characters of a value that a fault repeats.
 const SHOWN: usize = 60;
 
@@ -20,14 +22,14 @@ pub struct Location {
 
 impl Location {
     /// The place of `key` (a path like `stream[0].budget`; empty for none) at a 1-based line and
-    /// column, where `written` stands; passwords in it are not kept.
+    /// column, where `written` stands; secrets in it are not kept.
     pub(super) fn new(
         file: Arc<Path>,
         (line, column): (usize, usize),
         key: String,
         written: Option<&str>,
     ) -> Self {
-        let written = written.map(|written| shortened(&without_password(written)));
+        let written = written.map(|written| shortened(&without_secrets(&key, written)));
         Self { file, line, column, key, written }
     }
 
@@ -118,15 +120,18 @@ impl From<Fault> for Faults {
     }
 }
 
-/// The text with the password of a URI in it starred out.
-fn without_password(written: &str) -> String {
-    let starred = || {
-        let (scheme, rest) = written.split_once("://")?;
-        let (login, host) = rest.rsplit_once('@')?;
-        let (user, _password) = login.split_once(':')?;
-        Some(format!("{scheme}://{user}:***@{host}"))
-    };
-    starred().unwrap_or_else(|| written.to_owned())
+/// What is written at `key`, without secrets; the quotation marks stay.
+fn without_secrets(key: &str, written: &str) -> String {
+    if sounds_secret(key.rsplit('.').next().unwrap_or(key).trim_matches('"')) {
+        return HIDDEN.to_owned();
+    }
+    let text = written.trim_matches(['"', '\'']);
+    match written.split_once(text) {
+        Some((opening, closing)) if !text.is_empty() => {
+            format!("{opening}{}{closing}", redact(text))
+        }
+        _ => written.to_owned(),
+    }
 }
 
 /// The first line of the text, cut short, with nothing in it that moves a terminal's cursor.

@@ -55,7 +55,9 @@ fn config(document: &Document<'_>, mut root: Section<'_>, directory: &Path) -> O
     let onnxruntime = onnxruntime(root.section("onnxruntime"), directory);
     let policy = policy(root.section("policy"));
     let output = output(root.section("output"));
-    let streams = root.required("stream", "[[stream]] with name, source and budget", streams);
+    let streams = root.required("stream", "[[stream]] with name, source and budget", |node| {
+        streams(node, directory)
+    });
     root.finish();
     if let Some(fault) = left_out(&policy, &models) {
         document.note(fault);
@@ -99,21 +101,26 @@ fn output(mut section: Section<'_>) -> OutputConfig {
     OutputConfig { top_k }
 }
 
-fn streams(node: &Node<'_>) -> Result<Vec<StreamConfig>, Fault> {
+fn streams(node: &Node<'_>, directory: &Path) -> Result<Vec<StreamConfig>, Fault> {
     let expected = "[[stream]], with two brackets, above each stream";
     let elements = node.elements(expected)?;
     if elements.is_empty() {
         return Err(node.fault("there is no stream", format!("write {expected}")));
     }
     let mut names = Distinct::default();
-    Ok(elements.iter().filter_map(|element| stream(element, &mut names)).collect())
+    Ok(elements.iter().filter_map(|element| stream(element, directory, &mut names)).collect())
 }
 
-fn stream(node: &Node<'_>, names: &mut Distinct<StreamName>) -> Option<StreamConfig> {
+fn stream(
+    node: &Node<'_>,
+    directory: &Path,
+    names: &mut Distinct<StreamName>,
+) -> Option<StreamConfig> {
     let section = node.section("[[stream]] and its keys below it");
     let mut section = section.map_err(|fault| node.document.note(fault)).ok()?;
     let name = section.required("name", "name = \"door\"", located(value::stream_name));
-    let source = section.required("source", "source = \"rtsp://...\"", located(value::source));
+    let source = located(value::source(directory));
+    let source = section.required("source", "source = \"rtsp://...\"", source);
     let budget = section.required("budget", "budget = \"100ms\"", value::budget);
     let every = section.optional("every", value::count(SPARSEST)).unwrap_or(ONE);
     let pace = section.optional("realtime", value::pace).unwrap_or(Pace::Clock);

@@ -70,6 +70,7 @@ fn a_file_with_every_key() {
     assert_eq!((door.name.as_str(), &*door.source.value), ("back door", "rtsp://cam/stream"));
     assert_eq!(door.budget.duration(), Duration::from_millis(33));
     assert_eq!((door.every.get(), door.pace), (3, Pace::Work));
+    assert_eq!(yard.source.value, "etc/clips/*.jpg");
     assert_eq!((&*door.parameters["width"], &*door.parameters["device"]), ("1280", "/dev/video1"));
     assert_eq!((yard.every.get(), yard.pace, yard.parameters.len()), (1, Pace::Clock, 0));
 }
@@ -317,6 +318,12 @@ fn passwords_do_not_show() {
     let text = STREAM.replace("b.mp4", "rtsp://admin:s3cr3t@cam/stream");
     let location = read(&text).unwrap().streams.remove(0).source.location;
     assert!(location.to_string().ends_with("source = \"rtsp://admin:***@cam/stream\""));
+    let text = STREAM.replace("b.mp4", "rtsp://cam/?token=s3cr3t");
+    let location = read(&text).unwrap().streams.remove(0).source.location;
+    assert!(location.to_string().ends_with("source = \"rtsp://cam/?token=***\""), "{location}");
+    let found = faults(&format!("{STREAM}parameters = {{ user_pw = 3.5, size = 7.5 }}\n"));
+    assert!(found.contains("parameters.user_pw = ***: "), "{found}");
+    assert!(found.contains("parameters.size = 7.5: "), "{found}");
 }
 
 #[test]

@@ -80,9 +80,17 @@ pub(super) fn stream_name(node: &Node<'_>) -> Result<StreamName, Fault> {
     Ok(StreamName::new(name))
 }
 
-/// What a stream comes from; capture reads it further.
-pub(super) fn source(node: &Node<'_>) -> Result<String, Fault> {
-    text(node, "a URI, a path or the name of a pipeline in quotes").map(str::to_owned)
+/// What a stream comes from; capture reads it further. A relative path starts from `directory`.
+pub(super) fn source(directory: &Path) -> impl Fn(&Node<'_>) -> Result<String, Fault> {
+    move |node| {
+        let text = text(node, "a URI, a path or the name of a pipeline in quotes")?;
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        if text.contains("://") || text.chars().all(plain) {
+            return Ok(text.to_owned());
+        }
+        let path = directory.join(text).into_os_string().into_string();
+        path.map_err(|_| node.fault("its directory's name is not UTF-8", "write the whole path"))
+    }
 }
 
 /// The time that a stream allows.

@@ -1,7 +1,5 @@
 //! A loaded, proven model.
 
-use std::time::Duration;
-
 use thiserror::Error;
 
 use super::golden::{self, GoldenError};
@@ -9,10 +7,11 @@ use super::postprocess::{self, OutputError};
 use super::preprocess::Preprocessor;
 use crate::clock::Clock;
 use crate::frame::Picture;
-use crate::models::{Manifest, ManifestError};
+use crate::models::{Manifest, ManifestError, ModelId, Provider};
 use crate::onnx::{RunError, Runtime, Session, SessionError, SessionOptions, Tensor};
 use crate::outcome::Classification;
 use crate::resample::ResampleError;
+use crate::scheduler::Cost;
 
 /// A model: its manifest, its preprocessing, and a session that has run before.
 pub struct Classifier {
@@ -30,11 +29,19 @@ pub enum LoadError {
     /// It does not open.
     #[error(transparent)]
     Open(#[from] SessionError),
+    /// The list of providers is empty.
+    #[error("model {model}: no execution provider is allowed (name one of tensorrt, cuda, cpu)")]
+    NoProvider {
+        /// Which.
+        model: ModelId,
+    },
     /// It opens and does not run.
-    #[error("model {model} does not run")]
+    #[error("model {model} does not run on {provider}")]
     Run {
         /// Which.
-        model: String,
+        model: ModelId,
+        /// The last rung of the ladder.
+        provider: Provider,
         /// Why.
         source: ClassifyError,
     },
@@ -57,35 +64,60 @@ pub enum ClassifyError {
     Output(#[from] OutputError),
 }
 
-/// A result and the time it took.
+/// A result and what it took.
 #[derive(Clone, Debug)]
 pub struct Measured<T> {
     /// The result.
     pub value: T,
-    /// Preprocessing, run and reading of the output together.
-    pub took: Duration,
+    /// What it took.
+    pub cost: Cost,
 }
 
 impl Classifier {
-    /// Loads a model: checks its file, opens it, compares its answer to the golden picture.
+    /// Loads a model on the first provider of the ladder on which it opens, runs, and answers the
+    /// golden picture right.
     pub fn load(
         runtime: &Runtime,
-        manifest: Manifest,
+        manifest: &Manifest,
         options: &SessionOptions,
     ) -> Result<Self, LoadError> {
         manifest.verify_file()?;
-        let session = Session::open(runtime, &manifest, options)?;
+        let mut refusal = LoadError::NoProvider { model: manifest.id.clone() };
+        for &provider in &options.providers {
+            match Self::load_on(provider, runtime, manifest, options) {
+                Ok(classifier) => {
+                    log::info!("model {} runs on {provider}", manifest.id);
+                    return Ok(classifier);
+                }
+                Err(error) => {
+                    log::debug!("model {} does not run on {provider}: {error}", manifest.id);
+                    refusal = error;
+                }
+            }
+        }
+        Err(refusal)
+    }
+
+    fn load_on(
+        provider: Provider,
+        runtime: &Runtime,
+        manifest: &Manifest,
+        options: &SessionOptions,
+    ) -> Result<Self, LoadError> {
+        let session = Session::open(runtime, manifest, options, provider)?;
         let preprocessor = Preprocessor::new(&manifest.input);
-        let mut classifier = Self { manifest, preprocessor, session };
+        let mut classifier = Self { manifest: manifest.clone(), preprocessor, session };
         classifier.prove()?;
         Ok(classifier)
     }
 
     fn prove(&mut self) -> Result<(), LoadError> {
         let tensor = golden::tensor(&self.manifest.input);
-        let answer = self
-            .run(&tensor)
-            .map_err(|source| LoadError::Run { model: self.manifest.id.to_string(), source })?;
+        let answer = self.run(&tensor).map_err(|source| LoadError::Run {
+            model: self.manifest.id.clone(),
+            provider: self.session.provider(),
+            source,
+        })?;
         match &self.manifest.golden {
             Some(golden) => Ok(golden::compare(&self.manifest.id, golden, &answer)?),
             None => Ok(()),
@@ -115,8 +147,10 @@ impl Classifier {
     ) -> Result<Measured<Vec<f32>>, ClassifyError> {
         let start = clock.now();
         let tensor = self.preprocessor.tensor(picture)?;
+        let prepared = clock.now();
         let value = self.run(&tensor)?;
-        Ok(Measured { value, took: clock.now() - start })
+        let cost = Cost { preprocess: prepared - start, run: clock.now() - prepared };
+        Ok(Measured { value, cost })
     }
 
     /// The best classes among `probabilities`.

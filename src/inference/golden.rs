@@ -34,13 +34,41 @@ pub fn tensor(spec: &InputSpec) -> Tensor {
     normalise(spec, &pixels, PixelFormat::Rgb)
 }
 
-/// Compares the answer to [`tensor`] with the record.
+/// Compares the answer to [`tensor`] with the record: each class on record has its probability, and
+/// no other class beats the first.
 pub fn compare(model: &ModelId, golden: &Golden, answer: &[f32]) -> Result<(), GoldenError> {
+    let wrong = |class: usize, found: f32, expected: f32| GoldenError {
+        model: model.clone(),
+        class,
+        found,
+        expected,
+    };
     for (&class, &expected) in golden.classes.iter().zip(&golden.probabilities) {
-        let found = answer[class];
-        if (found - expected).abs() > TOLERANCE {
-            return Err(GoldenError { model: model.clone(), class, found, expected });
+        let found = answer.get(class).copied().unwrap_or(f32::NAN);
+        let is_near = (found - expected).abs() <= TOLERANCE;
+        if !is_near {
+            return Err(wrong(class, found, expected));
         }
     }
-    Ok(())
+    let highest = golden.probabilities.iter().copied().fold(0.0, f32::max);
+    match answer.iter().position(|found| *found > highest + TOLERANCE) {
+        Some(class) => Err(wrong(class, answer[class], highest)),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_answers_are_told_from_rounding() {
+        let model = ModelId::new("m").unwrap();
+        let golden = Golden { classes: vec![2, 0], probabilities: vec![0.5, 0.25] };
+        assert!(compare(&model, &golden, &[0.26, 0.25, 0.49]).is_ok());
+        assert!(compare(&model, &golden, &[0.31, 0.25, 0.44]).is_err());
+        assert!(compare(&model, &golden, &[0.25, 0.6, 0.5]).is_err(), "another class beats it");
+        assert!(compare(&model, &golden, &[f32::NAN, 0.25, 0.5]).is_err());
+        assert!(compare(&model, &golden, &[0.25]).is_err(), "too few classes");
+    }
 }

@@ -36,8 +36,8 @@ pub fn run(queue: Arc<Queue>, mut lanes: BTreeMap<ModelId, Lane>, clock: Clock) 
 }
 
 fn prepare(dispatch: Dispatch, lane: &mut Lane, queue: &Queue, clock: Clock) {
-    let Dispatch { frame: Frame { picture, mut ticket }, model, reason, waited, lease } = dispatch;
-    ticket.waited(waited);
+    let Dispatch { frame: Frame { picture, mut ticket }, model, reason, expected, lease } =
+        dispatch;
     let start = clock.now();
     let tensor = match lane.preprocessor.tensor(&picture) {
         Ok(tensor) => tensor,
@@ -48,10 +48,9 @@ fn prepare(dispatch: Dispatch, lane: &mut Lane, queue: &Queue, clock: Clock) {
     };
     drop(picture);
     let prepared = clock.now();
-    let timings = &mut ticket.trace().timings;
-    timings.queue = Some(waited);
-    timings.preprocess = Some(prepared - start);
-    let job = Job { ticket, tensor, reason, lease, prepared, preprocess: prepared - start };
+    let preprocess = prepared - start;
+    ticket.trace().timings.preprocess = Some(preprocess);
+    let job = Job { ticket, tensor, reason, lease, prepared, preprocess, expected };
     if let Err(refused) = lane.jobs.send(job) {
         queue.retire(&model);
         let error = format!("the worker of model {model} has stopped");

@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::frame::{Picture, PictureError};
 use crate::models::{Manifest, ModelId, golden_pixel};
 use crate::onnx::{Runtime, SessionOptions};
-use crate::scheduler::Latency;
+use crate::scheduler::{Cost, Latency};
 
 /// Size of the picture that models are warmed up with.
 const WARM_UP_SIZE: (u32, u32) = (640, 480);
@@ -64,11 +64,11 @@ impl Roster {
         let mut roster = Self { classifiers: Vec::new(), latencies: BTreeMap::new() };
         for manifest in manifests {
             begin(&manifest);
-            let mut classifier = Classifier::load(runtime, manifest, options)?;
+            let mut classifier = Classifier::load(runtime, &manifest, options)?;
             let model = classifier.manifest().id.clone();
-            let runs = warm_up(&mut classifier, &picture, clock)
+            let costs = warm_up(&mut classifier, &picture, clock)
                 .map_err(|source| RosterError::WarmUp { model: model.clone(), source })?;
-            if let Some(latency) = Latency::from_runs(&runs) {
+            if let Some(latency) = Latency::from_costs(&costs) {
                 roster.latencies.insert(model, latency);
             }
             roster.classifiers.push(classifier);
@@ -86,21 +86,21 @@ fn warm_up(
     classifier: &mut Classifier,
     picture: &Picture,
     clock: Clock,
-) -> Result<Vec<Duration>, ClassifyError> {
+) -> Result<Vec<Cost>, ClassifyError> {
     let start = clock.now();
-    let mut runs = Vec::new();
-    while runs.len() < WARM_UP_RUNS {
+    let mut costs = Vec::new();
+    while costs.len() < WARM_UP_RUNS {
         let in_time = clock.now() - start < WARM_UP_TIME;
-        if runs.len() >= LEAST_WARM_UP_RUNS && !in_time {
+        if costs.len() >= LEAST_WARM_UP_RUNS && !in_time {
             break;
         }
-        runs.push(classifier.probabilities(picture, clock)?.took);
+        costs.push(classifier.probabilities(picture, clock)?.cost);
     }
     // The first run after loading still fills caches: it is no sample of what follows.
-    if runs.len() > LEAST_WARM_UP_RUNS {
-        runs.remove(0);
+    if costs.len() > LEAST_WARM_UP_RUNS {
+        costs.remove(0);
     }
-    Ok(runs)
+    Ok(costs)
 }
 
 fn warm_up_picture() -> Result<Picture, PictureError> {

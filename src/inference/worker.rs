@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::models::Manifest;
 use crate::onnx::{Session, Tensor};
 use crate::outcome::{Answer, Classification, Failure, Outcome, Reason, Shortfall, Stage, Ticket};
-use crate::scheduler::Lease;
+use crate::scheduler::{Cost, Lease};
 
 /// A frame whose tensor is made.
 pub struct Job {
@@ -26,6 +26,8 @@ pub struct Job {
     pub prepared: Instant,
     /// What the tensor took.
     pub preprocess: Duration,
+    /// What the run is expected to take.
+    pub expected: Duration,
 }
 
 /// One model's worker.
@@ -49,16 +51,16 @@ impl Worker {
     }
 
     fn answer(&mut self, job: Job) {
-        let Job { mut ticket, tensor, reason, lease, prepared, preprocess } = job;
+        let Job { mut ticket, tensor, reason, lease, prepared, preprocess, expected } = job;
         lease.wait_for_turn();
         let start = self.clock.now();
-        let waited = start - prepared;
-        ticket.waited(waited);
-        let timings = &mut ticket.trace().timings;
-        timings.queue = timings.queue.map(|before| before + waited);
-        if !ticket.account().deadline.is_met_by(start) {
+        ticket.waited(start - prepared);
+        let deadline = ticket.account().deadline;
+        if !deadline.is_met_by(start + expected) {
             // The run before took longer than expected; this one could only be late.
-            ticket.report(Outcome::Expired(self.overdue()));
+            let quickest = Some(self.manifest.id.clone());
+            let left = deadline.remaining(start);
+            ticket.report(Outcome::Expired(Shortfall { quickest, needed: expected, left }));
             return;
         }
         let labels = self.classify(&tensor);
@@ -66,7 +68,7 @@ impl Worker {
         ticket.trace().timings.inference = Some(inference);
         match labels {
             Ok(labels) => {
-                lease.finished(&self.manifest.id, preprocess + inference);
+                lease.finished(&self.manifest.id, Cost { preprocess, run: inference });
                 let model = self.manifest.id.clone();
                 let provider = self.session.provider();
                 ticket.report(Outcome::Classified(Answer { model, provider, reason, labels }));
@@ -81,10 +83,5 @@ impl Worker {
         let raw = self.session.run(tensor)?;
         let probabilities = postprocess::probabilities(raw, &self.manifest.output)?;
         Ok(postprocess::top_k(&probabilities, &self.manifest.output, self.top_k))
-    }
-
-    fn overdue(&self) -> Shortfall {
-        let quickest = Some(self.manifest.id.clone());
-        Shortfall { quickest, needed: Duration::ZERO, left: Duration::ZERO }
     }
 }

@@ -125,9 +125,9 @@ impl Session<'_> {
         class: usize,
     ) -> Result<ModelResult, ClassifyError> {
         let first = classifier.probabilities(picture, self.clock)?;
-        let mut times = vec![first.took];
+        let mut times = vec![first.cost.total()];
         while times.len() < self.runs.get() {
-            times.push(classifier.probabilities(picture, self.clock)?.took);
+            times.push(classifier.probabilities(picture, self.clock)?.cost.total());
         }
         Ok(ModelResult::new(&first.value, class, median(times)))
     }

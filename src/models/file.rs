@@ -25,10 +25,11 @@ impl Manifest {
 
 /// Says in one line what the TOML reader draws on several.
 fn unparsed(path: &Path, text: &str, error: &toml::de::Error) -> ManifestError {
-    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-    let line = before.matches('\n').count() + 1;
-    let fault = error.message().replace('\n', " ");
-    ManifestError::Parse { path: path.to_owned(), line, fault }
+    let start = error.span().map_or(0, |span| span.start);
+    let before = text.get(..start).unwrap_or_default().matches('\n').count();
+    let written = text.lines().nth(before).unwrap_or_default().trim();
+    let fault = format!("`{written}`: {}", error.message().replace('\n', " "));
+    ManifestError::Parse { path: path.to_owned(), line: before + 1, fault }
 }
 
 /// A manifest of a directory: what it describes, or what is wrong with it.
@@ -151,7 +152,9 @@ impl RawInput {
         let sides = 1..=4096;
         if !sides.contains(&self.width) || !sides.contains(&self.height) {
             let (width, height) = (self.width, self.height);
-            return Err(format!("input {width}x{height}: each side must be 1 to 4096"));
+            return Err(format!(
+                "input.width = {width}, input.height = {height}: each must be 1 to 4096"
+            ));
         }
         if !self.mean.iter().all(|mean| mean.is_finite()) {
             return Err("input.mean must hold finite numbers".to_owned());

@@ -77,8 +77,8 @@ fn values_that_make_no_sense_are_named() {
         ("std = [1.0,", "std = [0.0,", "input.std"),
         ("std = [1.0,", "std = [nan,", "input.std"),
         ("mean = [0.0,", "mean = [inf,", "input.mean"),
-        ("width = 8", "width = 0", "input 0x8"),
-        ("height = 8", "height = 5000", "input 8x5000"),
+        ("width = 8", "width = 0", "input.width = 0"),
+        ("height = 8", "height = 5000", "input.height = 5000"),
         ("crop = 1.0", "crop = 1.5", "input.crop = 1.5"),
         ("crop = 1.0", "crop = nan", "input.crop = NaN"),
         ("crop = 1.0", "crop = 1.0\nfit = \"squash\"", "either `crop"),
@@ -102,9 +102,10 @@ fn values_that_make_no_sense_are_named() {
 #[test]
 fn what_is_not_documented_is_refused() {
     let cases = [
-        ("crop = 1.0", "crop = 1.0\ncorp = 1.0", "line 20: unknown field `corp`"),
+        ("crop = 1.0", "crop = 1.0\ncorp = 1.0", "line 20: `corp = 1.0`: unknown field `corp`"),
         ("description = \"two classes\"", "", "description"),
-        ("layout = \"nchw\"", "layout = \"chwn\"", "chwn"),
+        ("layout = \"nchw\"", "layout = \"chwn\"", "expected `nchw` or `nhwc`"),
+        ("width = 8", "width = \"8\"", "`width = \"8\"`: invalid type"),
         ("sha256 = \"e3", "sha256 = \"E3", "SHA-256"),
     ];
     for (from, to, words) in cases {

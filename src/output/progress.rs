@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -19,7 +20,8 @@ const TICK: Duration = Duration::from_millis(200);
 #[derive(Clone, Debug)]
 pub struct Progress {
     bars: MultiProgress,
-    total: Option<u64>,
+    /// Frames that will come, once that is known.
+    total: Arc<OnceLock<u64>>,
 }
 
 impl Progress {
@@ -33,9 +35,10 @@ impl Progress {
         Self::on(ProgressDrawTarget::hidden())
     }
 
-    /// The same place, for a run whose number of frames is known.
-    pub fn with_total(self, frames: u64) -> Self {
-        Self { total: Some(frames), ..self }
+    /// Notes how many frames will come.
+    pub fn expect(&self, frames: u64) {
+        // The first word counts; there is one run to a process.
+        let _ = self.total.set(frames);
     }
 
     /// Takes the bar away, calls `write`, and puts the bar back.
@@ -54,20 +57,23 @@ impl Progress {
     }
 
     fn on(target: ProgressDrawTarget) -> Self {
-        Self { bars: MultiProgress::with_draw_target(target), total: None }
+        Self { bars: MultiProgress::with_draw_target(target), total: Arc::default() }
     }
 
     /// Puts up the bar of a run.
     pub(super) fn start(&self) -> RunBar {
-        if self.bars.is_hidden() {
-            return RunBar { bar: ProgressBar::hidden(), frames_by_model: BTreeMap::new() };
-        }
-        let bar = self.bars.add(match self.total {
-            Some(frames) => ProgressBar::new(frames).with_style(style(WITH_TOTAL)),
-            None => ProgressBar::no_length().with_style(style(WITHOUT_TOTAL)),
-        });
-        bar.enable_steady_tick(TICK);
-        RunBar { bar, frames_by_model: BTreeMap::new() }
+        let bar = if self.bars.is_hidden() {
+            ProgressBar::hidden()
+        } else {
+            let bar = ProgressBar::no_length().with_style(style(WITHOUT_TOTAL));
+            let bar = self.bars.add(bar);
+            bar.enable_steady_tick(TICK);
+            bar
+        };
+        let total = Arc::clone(&self.total);
+        let run = RunBar { bar, total, frames_by_model: BTreeMap::new() };
+        run.learn_total();
+        run
     }
 }
 
@@ -81,6 +87,7 @@ fn style(template: &'static str) -> ProgressStyle {
 /// The bar of one run.
 pub(super) struct RunBar {
     bar: ProgressBar,
+    total: Arc<OnceLock<u64>>,
     frames_by_model: BTreeMap<ModelId, u64>,
 }
 
@@ -90,11 +97,19 @@ impl RunBar {
         if self.bar.is_hidden() {
             return;
         }
+        self.learn_total();
         if let Outcome::Classified(answer) = &settled.outcome {
             *self.frames_by_model.entry(answer.model.clone()).or_default() += 1;
             self.bar.set_message(shares(&self.frames_by_model));
         }
         self.bar.inc(1);
+    }
+
+    fn learn_total(&self) {
+        if let (None, Some(total)) = (self.bar.length(), self.total.get()) {
+            self.bar.set_style(style(WITH_TOTAL));
+            self.bar.set_length(*total);
+        }
     }
 
     /// Takes the bar away for good.
@@ -190,7 +205,8 @@ mod tests {
     fn a_log_line_takes_the_bar_away_first_and_the_bar_comes_back() {
         let screen = Screen::default();
         let progress = Progress::on(ProgressDrawTarget::term_like(Box::new(screen.clone())));
-        let bar = progress.clone().with_total(7).start();
+        progress.expect(7);
+        let bar = progress.start();
         bar.bar.disable_steady_tick();
         bar.bar.force_draw();
         screen.0.lock().unwrap().clear();

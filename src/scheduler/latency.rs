@@ -6,72 +6,97 @@ use std::time::Duration;
 /// Runs that the estimate looks back on.
 const WINDOW: usize = 64;
 
-/// Times a model is passed over before its runs count as stale.
+/// Times in a row that the estimate may keep its model from running before it counts as stale.
 const STALE_AFTER: u32 = 8;
 
-/// What each pass-over takes off the estimate.
+/// What each such time takes off the estimate.
 const RELAXATION: f64 = 0.98;
 
-/// A running estimate of one model's latency, preprocessing to labels.
+/// What one classification takes, in its two parts: the first can go on while another model runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Making the tensor.
+    pub preprocess: Duration,
+    /// The run, and the reading of its output.
+    pub run: Duration,
+}
+
+impl Cost {
+    /// Both parts, one after the other.
+    pub fn total(self) -> Duration {
+        self.preprocess + self.run
+    }
+}
+
+/// A running estimate of one model's cost.
 ///
-/// The estimate is the 95th percentile of the last 64 runs. One that keeps its model from
-/// running could never be corrected by a run, so it relaxes: by 2 % for each frame that the model
-/// is passed over for, down to the fastest run ever seen. The first run after that starts the
-/// window afresh. A model that never was fast enough is so never tried in vain.
+/// The estimate is the 95th percentile of the last 64 classifications. One that keeps its model
+/// from running could never be corrected by a run. So each time a frame would have been in time at
+/// the fastest run ever seen, and only the estimate spoke against it, the estimate of the run
+/// relaxes by 2 %, down to that fastest run; the next run then starts the window afresh. A model
+/// that never was fast enough is so never tried in vain, and a busy queue relaxes nothing.
 #[derive(Clone, Debug)]
 pub struct Latency {
-    runs: VecDeque<Duration>,
+    costs: VecDeque<Cost>,
     fastest: Duration,
-    percentile_95: Duration,
-    passed_over: u32,
+    percentile_95: Cost,
+    held_back: u32,
 }
 
 impl Latency {
-    /// An estimate from the warm-up's runs; `None` without any.
-    pub fn from_runs(runs: &[Duration]) -> Option<Self> {
-        let fastest = *runs.iter().min()?;
-        let runs: VecDeque<Duration> = runs.iter().rev().take(WINDOW).rev().copied().collect();
-        let percentile_95 = percentile(&runs, 0.95);
-        Some(Self { runs, fastest, percentile_95, passed_over: 0 })
+    /// An estimate from the warm-up; `None` without any classification.
+    pub fn from_costs(costs: &[Cost]) -> Option<Self> {
+        let fastest = costs.iter().map(|cost| cost.run).min()?;
+        let costs: VecDeque<Cost> = costs.iter().rev().take(WINDOW).rev().copied().collect();
+        let percentile_95 = percentile(&costs, 0.95);
+        Some(Self { costs, fastest, percentile_95, held_back: 0 })
     }
 
-    /// The time to allow for a run.
-    pub fn expected(&self) -> Duration {
-        let relaxed = self.percentile_95.mul_f64(RELAXATION.powf(f64::from(self.passed_over)));
-        relaxed.max(self.fastest)
+    /// What to allow for.
+    pub fn expected(&self) -> Cost {
+        let relaxed = self.percentile_95.run.mul_f64(RELAXATION.powf(f64::from(self.held_back)));
+        Cost { run: relaxed.max(self.fastest), ..self.percentile_95 }
     }
 
-    /// The middle of the remembered runs.
-    pub fn median(&self) -> Duration {
-        percentile(&self.runs, 0.5)
+    /// What to allow for at best.
+    pub fn fastest(&self) -> Cost {
+        Cost { run: self.fastest, ..self.percentile_95 }
     }
 
-    /// Learns from a run.
-    pub fn ran(&mut self, took: Duration) {
-        if self.passed_over >= STALE_AFTER {
-            self.runs.clear();
+    /// The middle of the remembered costs, part by part.
+    pub fn median(&self) -> Cost {
+        percentile(&self.costs, 0.5)
+    }
+
+    /// Learns from a classification.
+    pub fn learn(&mut self, cost: Cost) {
+        if self.held_back >= STALE_AFTER {
+            self.costs.clear();
         }
-        self.passed_over = 0;
-        if self.runs.len() == WINDOW {
-            self.runs.pop_front();
+        self.held_back = 0;
+        if self.costs.len() == WINDOW {
+            self.costs.pop_front();
         }
-        self.runs.push_back(took);
-        self.fastest = self.fastest.min(took);
-        self.percentile_95 = percentile(&self.runs, 0.95);
+        self.costs.push_back(cost);
+        self.fastest = self.fastest.min(cost.run);
+        self.percentile_95 = percentile(&self.costs, 0.95);
     }
 
-    /// Notes that the model was too slow for a frame.
-    pub fn passed_over(&mut self) {
-        self.passed_over = self.passed_over.saturating_add(1);
+    /// Notes that the model was not run for no other reason than this estimate.
+    pub fn hold_back(&mut self) {
+        self.held_back = self.held_back.saturating_add(1);
     }
 }
 
-/// The nearest-rank percentile; zero of no runs.
-fn percentile(runs: &VecDeque<Duration>, share: f64) -> Duration {
-    let mut sorted: Vec<Duration> = runs.iter().copied().collect();
-    sorted.sort_unstable();
-    let rank = (share * sorted.len() as f64).ceil() as usize;
-    sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
+/// The nearest-rank percentile of each part; zero of no costs.
+fn percentile(costs: &VecDeque<Cost>, share: f64) -> Cost {
+    let of = |part: fn(&Cost) -> Duration| {
+        let mut sorted: Vec<Duration> = costs.iter().map(part).collect();
+        sorted.sort_unstable();
+        let rank = (share * sorted.len() as f64).ceil() as usize;
+        sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
+    };
+    Cost { preprocess: of(|cost| cost.preprocess), run: of(|cost| cost.run) }
 }
 
 #[cfg(test)]
@@ -82,42 +107,57 @@ mod tests {
         Duration::from_millis(milliseconds)
     }
 
+    fn run(milliseconds: u64) -> Cost {
+        Cost { preprocess: ms(1), run: ms(milliseconds) }
+    }
+
     #[test]
     fn the_estimate_is_the_95th_percentile() {
-        let runs: Vec<Duration> = (1..=20).map(ms).collect();
-        let latency = Latency::from_runs(&runs).unwrap();
-        assert_eq!(latency.expected(), ms(19));
-        assert_eq!(latency.median(), ms(10));
-        assert!(Latency::from_runs(&[]).is_none());
+        let costs: Vec<Cost> = (1..=20).map(run).collect();
+        let latency = Latency::from_costs(&costs).unwrap();
+        assert_eq!(latency.expected(), run(19));
+        assert_eq!(latency.median(), run(10));
+        assert_eq!(latency.fastest(), run(1));
+        assert!(Latency::from_costs(&[]).is_none());
     }
 
     #[test]
     fn old_runs_are_forgotten() {
-        let mut latency = Latency::from_runs(&[ms(50); WINDOW]).unwrap();
+        let mut latency = Latency::from_costs(&[run(50); WINDOW]).unwrap();
         for _ in 0..WINDOW {
-            latency.ran(ms(10));
+            latency.learn(run(10));
         }
-        assert_eq!(latency.expected(), ms(10));
+        assert_eq!(latency.expected(), run(10));
     }
 
     #[test]
     fn an_estimate_that_shuts_its_model_out_relaxes_to_the_fastest_run() {
-        let mut latency = Latency::from_runs(&[ms(10), ms(60), ms(60)]).unwrap();
-        assert_eq!(latency.expected(), ms(60));
+        let mut latency = Latency::from_costs(&[run(10), run(60), run(60)]).unwrap();
+        assert_eq!(latency.expected(), run(60));
         for _ in 0..500 {
-            latency.passed_over();
+            latency.hold_back();
         }
-        assert_eq!(latency.expected(), ms(10));
-        latency.ran(ms(12));
-        assert_eq!(latency.expected(), ms(12), "the slow runs are stale");
+        assert_eq!(latency.expected(), run(10));
+        latency.learn(run(12));
+        assert_eq!(latency.expected(), run(12), "the slow runs are stale");
     }
 
     #[test]
     fn a_model_that_never_was_fast_enough_is_not_tried() {
-        let mut latency = Latency::from_runs(&[ms(110), ms(120)]).unwrap();
+        let mut latency = Latency::from_costs(&[run(110), run(120)]).unwrap();
         for _ in 0..10_000 {
-            latency.passed_over();
+            latency.hold_back();
         }
-        assert_eq!(latency.expected(), ms(110));
+        assert_eq!(latency.expected(), run(110));
+    }
+
+    #[test]
+    fn a_model_that_runs_now_and_then_does_not_relax() {
+        let mut latency = Latency::from_costs(&[run(10), run(60), run(60)]).unwrap();
+        for _ in 0..100 {
+            (1..STALE_AFTER).for_each(|_| latency.hold_back());
+            latency.learn(run(60));
+        }
+        assert_eq!(latency.expected(), run(60));
     }
 }

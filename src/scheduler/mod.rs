@@ -17,6 +17,6 @@ mod queue;
 #[cfg(test)]
 mod tests;
 
-pub use latency::Latency;
+pub use latency::{Cost, Latency};
 pub use policy::{Admission, Decision, Scheduler};
 pub use queue::{Dispatch, Lease, Next, Queue};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::latency::Latency;
+use super::latency::{Cost, Latency};
 use crate::frame::{Deadline, Pace, StreamName};
 use crate::models::ModelId;
 use crate::outcome::{Reason, Shortfall};
@@ -33,9 +33,10 @@ struct Waiting<J> {
     submitted: Instant,
 }
 
+/// A decided run.
 struct Commitment {
     serial: u64,
-    expected: Duration,
+    expected: Cost,
     finish: Instant,
 }
 
@@ -61,11 +62,20 @@ pub enum Decision<J> {
         reason: Reason,
         /// Time the job waited for this decision.
         waited: Duration,
+        /// What the run is expected to take, its preprocessing left out.
+        expected: Duration,
         /// Names the run in [`Scheduler::is_turn_of`] and [`Scheduler::finished`].
         serial: u64,
     },
     /// No model can answer the job in time.
-    Expired(J, Shortfall),
+    Expired {
+        /// The job.
+        job: J,
+        /// By how much the quickest model misses.
+        shortfall: Shortfall,
+        /// Time the job waited for this decision.
+        waited: Duration,
+    },
     /// There is nothing to do until a job comes or a run ends.
     Idle,
 }
@@ -88,7 +98,11 @@ impl<J> Scheduler<J> {
     ) -> Admission<J> {
         let oldest = self.is_full(stream).then(|| self.oldest_of(stream)).flatten();
         let displaced = oldest.map(|index| self.waiting.remove(index).job);
-        let place = self.waiting.partition_point(|other| other.deadline <= deadline);
+        // A job that does not wait by the clock has no claim on one that does.
+        let due = |pace: Pace, deadline: Deadline| (pace == Pace::Work, deadline);
+        let place = self
+            .waiting
+            .partition_point(|other| due(other.pace, other.deadline) <= due(pace, deadline));
         let stream = stream.clone();
         let waiting = Waiting { job, stream, selection, deadline, pace, submitted: now };
         self.waiting.insert(place, waiting);
@@ -114,24 +128,17 @@ impl<J> Scheduler<J> {
 
     /// The next thing to do at `now`.
     pub fn next(&mut self, now: Instant) -> Decision<J> {
-        let free = self.free_at(now);
-        if let Some((index, shortfall)) = self.first_hopeless(now, free) {
-            let hopeless = self.waiting.remove(index);
-            self.pass_over(hopeless.selection.ranking.iter().map(|(model, _)| model));
-            return Decision::Expired(hopeless.job, shortfall);
+        let device = Device { now, free: self.free_at(now) };
+        if let Some(index) = self.waiting.iter().position(|job| self.is_hopeless(job, device)) {
+            return self.expire(index, device);
         }
         if self.waiting.is_empty() || self.committed.len() >= COMMITTED {
             return Decision::Idle;
         }
-        let first = self.waiting.remove(0);
-        let start = first.start(free);
-        match self.first_that_fits(&first, start) {
-            Some((model, reason)) => self.commit(first, model, reason, free, now),
-            // Unreachable after the search for hopeless jobs; still an outcome, not a panic.
-            None => {
-                let shortfall = self.shortfall(&first, now, free);
-                Decision::Expired(first.job, shortfall)
-            }
+        match self.first_that_fits(&self.waiting[0], device) {
+            Some((model, reason)) => self.commit(model, reason, device),
+            // The search for hopeless jobs found none; were it wrong, this still is an outcome.
+            None => self.expire(0, device),
         }
     }
 
@@ -139,84 +146,79 @@ impl<J> Scheduler<J> {
         self.committed.back().map_or(now, |last| last.finish.max(now))
     }
 
-    fn first_hopeless(&self, now: Instant, free: Instant) -> Option<(usize, Shortfall)> {
-        let hopeless = |waiting: &Waiting<J>| {
-            let start = waiting.start(free);
-            !self.candidates(waiting).any(|(_, latency)| waiting.fits(start, latency))
-        };
-        let index = self.waiting.iter().position(hopeless)?;
-        Some((index, self.shortfall(&self.waiting[index], now, free)))
+    fn is_hopeless(&self, job: &Waiting<J>, device: Device) -> bool {
+        !self.candidates(job).any(|(_, latency)| job.fits(latency.expected(), device))
     }
 
     /// The models that the job's selection ranks, less those that are gone.
     fn candidates<'a>(
         &'a self,
-        waiting: &'a Waiting<J>,
+        job: &'a Waiting<J>,
     ) -> impl Iterator<Item = (&'a ModelId, &'a Latency)> {
-        let ranking = waiting.selection.ranking.iter();
+        let ranking = job.selection.ranking.iter();
         ranking.filter_map(|(model, _)| Some((model, self.latencies.get(model)?)))
     }
 
-    fn first_that_fits(
-        &mut self,
-        waiting: &Waiting<J>,
-        start: Instant,
-    ) -> Option<(ModelId, Reason)> {
-        let mut slower = Vec::new();
-        let mut chosen = None;
-        for (model, latency) in self.candidates(waiting) {
-            if waiting.fits(start, latency) {
-                chosen = Some(model.clone());
-                break;
-            }
-            slower.push(model.clone());
-        }
-        self.pass_over(slower.iter());
-        let reason = match slower.into_iter().next() {
-            None => Reason::Preferred(waiting.selection.basis),
-            Some(preferred) => Reason::PreferredTooSlow(preferred),
+    fn first_that_fits(&self, job: &Waiting<J>, device: Device) -> Option<(ModelId, Reason)> {
+        let (preferred, _) = self.candidates(job).next()?;
+        let mut candidates = self.candidates(job);
+        let (model, _) = candidates.find(|(_, latency)| job.fits(latency.expected(), device))?;
+        let reason = if model == preferred {
+            Reason::Preferred(job.selection.basis)
+        } else {
+            Reason::PreferredTooSlow(preferred.clone())
         };
-        Some((chosen?, reason))
+        Some((model.clone(), reason))
     }
 
-    fn pass_over<'a>(&mut self, models: impl Iterator<Item = &'a ModelId>) {
-        for model in models {
-            if let Some(latency) = self.latencies.get_mut(model) {
-                latency.passed_over();
+    fn expire(&mut self, index: usize, device: Device) -> Decision<J> {
+        let expired = self.waiting.remove(index);
+        let shortfall = self.shortfall(&expired, device);
+        self.hold_back(&expired, None, device);
+        let waited = device.now.saturating_duration_since(expired.submitted);
+        Decision::Expired { job: expired.job, shortfall, waited }
+    }
+
+    /// Tells the models ranked before `chosen` that only their estimates kept them from running.
+    fn hold_back(&mut self, job: &Waiting<J>, chosen: Option<&ModelId>, device: Device) {
+        let ranked = job.selection.ranking.iter().map(|(model, _)| model);
+        for model in ranked.take_while(|model| Some(*model) != chosen) {
+            if let Some(latency) = self.latencies.get_mut(model)
+                && job.fits(latency.fastest(), device)
+            {
+                latency.hold_back();
             }
         }
     }
 
-    fn shortfall(&self, waiting: &Waiting<J>, now: Instant, free: Instant) -> Shortfall {
-        let quickest = self.candidates(waiting).min_by_key(|(_, latency)| latency.expected());
-        let start = waiting.start(free);
-        // Under `Pace::Work` the job's own clock stands still at its submission.
-        let from = match waiting.pace {
-            Pace::Clock => now,
-            Pace::Work => waiting.submitted,
-        };
-        let run = quickest.map_or(Duration::ZERO, |(_, latency)| latency.expected());
+    fn shortfall(&self, job: &Waiting<J>, device: Device) -> Shortfall {
+        let finish = |latency: &Latency| job.finish(latency.expected(), device);
+        let finishes = self.candidates(job).map(|(model, latency)| (finish(latency), model));
+        let quickest = finishes.min();
+        let from = job.now(device);
         Shortfall {
-            quickest: quickest.map(|(model, _)| model.clone()),
-            needed: start.saturating_duration_since(from) + run,
-            left: waiting.deadline.remaining(from),
+            quickest: quickest.map(|(_, model)| model.clone()),
+            needed: quickest.map_or(Duration::ZERO, |(finish, _)| finish - from),
+            left: job.deadline.remaining(from),
         }
     }
 
-    fn commit(
-        &mut self,
-        waiting: Waiting<J>,
-        model: ModelId,
-        reason: Reason,
-        free: Instant,
-        now: Instant,
-    ) -> Decision<J> {
-        let expected = self.latencies.get(&model).map_or(Duration::ZERO, Latency::expected);
+    fn commit(&mut self, model: ModelId, reason: Reason, device: Device) -> Decision<J> {
+        let job = self.waiting.remove(0);
+        self.hold_back(&job, Some(&model), device);
+        let expected = self.latencies.get(&model).map(Latency::expected).unwrap_or_default();
         let serial = self.next_serial;
         self.next_serial += 1;
-        self.committed.push_back(Commitment { serial, expected, finish: free + expected });
-        let waited = now.saturating_duration_since(waiting.submitted);
-        Decision::Run { job: waiting.job, model, reason, waited, serial }
+        let finish = device.finish(expected);
+        self.committed.push_back(Commitment { serial, expected, finish });
+        Decision::Run {
+            waited: device.now.saturating_duration_since(job.submitted),
+            job: job.job,
+            model,
+            reason,
+            expected: expected.run,
+            serial,
+        }
     }
 
     /// Whether it is this run's turn on the device: runs go in the order of their decisions.
@@ -228,16 +230,17 @@ impl<J> Scheduler<J> {
     pub fn started(&mut self, now: Instant) {
         let mut finish = now;
         for commitment in &mut self.committed {
-            finish += commitment.expected;
+            // The tensor is there, or made while the run before goes on.
+            finish += commitment.expected.run;
             commitment.finish = finish;
         }
     }
 
-    /// Notes that a run is over and took so long, preprocessing included.
-    pub fn finished(&mut self, serial: u64, model: &ModelId, took: Duration) {
+    /// Notes that a run is over, and what the classification took.
+    pub fn finished(&mut self, serial: u64, model: &ModelId, cost: Cost) {
         self.given_up(serial);
         if let Some(latency) = self.latencies.get_mut(model) {
-            latency.ran(took);
+            latency.learn(cost);
         }
     }
 
@@ -252,16 +255,40 @@ impl<J> Scheduler<J> {
     }
 }
 
+/// The compute device, when a decision is made.
+#[derive(Clone, Copy)]
+struct Device {
+    now: Instant,
+    /// When the runs decided so far are expected to be over.
+    free: Instant,
+}
+
+impl Device {
+    /// When a run of such a cost would end. Its tensor is made while the runs before it go on.
+    fn finish(self, cost: Cost) -> Instant {
+        self.free.max(self.now + cost.preprocess) + cost.run
+    }
+}
+
 impl<J> Waiting<J> {
-    /// When the job's run would start, by the clock that its deadline counts.
-    fn start(&self, free: Instant) -> Instant {
+    /// The time by the clock that the job's deadline counts: under [`Pace::Work`] it stands still
+    /// while the job waits.
+    fn now(&self, device: Device) -> Instant {
         match self.pace {
-            Pace::Clock => free,
+            Pace::Clock => device.now,
             Pace::Work => self.submitted,
         }
     }
 
-    fn fits(&self, start: Instant, latency: &Latency) -> bool {
-        self.deadline.is_met_by(start + latency.expected())
+    /// When a run of such a cost would end, by that clock.
+    fn finish(&self, cost: Cost, device: Device) -> Instant {
+        match self.pace {
+            Pace::Clock => device.finish(cost),
+            Pace::Work => self.submitted + cost.total(),
+        }
+    }
+
+    fn fits(&self, cost: Cost, device: Device) -> bool {
+        self.deadline.is_met_by(self.finish(cost, device))
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::latency::Latency;
+use super::latency::{Cost, Latency};
 use super::policy::{Admission, Decision, Scheduler};
 use crate::clock::Clock;
 use crate::frame::{Frame, Pace};
@@ -42,8 +42,8 @@ pub struct Dispatch {
     pub model: ModelId,
     /// Why this model.
     pub reason: Reason,
-    /// Time it waited for the decision.
-    pub waited: Duration,
+    /// What the run is expected to take, its preprocessing left out.
+    pub expected: Duration,
     /// Its place on the device.
     pub lease: Lease,
 }
@@ -82,15 +82,17 @@ impl Queue {
         let mut state = self.lock();
         loop {
             match state.scheduler.next(self.clock.now()) {
-                Decision::Run { job: frame, model, reason, waited, serial } => {
+                Decision::Run { job: mut frame, model, reason, waited, expected, serial } => {
                     drop(state);
                     self.changed.notify_all();
+                    frame.ticket.waited(waited);
                     let lease = Lease { queue: Arc::clone(self), serial, over: false };
-                    return Some(Next::Run(Dispatch { frame, model, reason, waited, lease }));
+                    return Some(Next::Run(Dispatch { frame, model, reason, expected, lease }));
                 }
-                Decision::Expired(frame, shortfall) => {
+                Decision::Expired { job: mut frame, shortfall, waited } => {
                     drop(state);
                     self.changed.notify_all();
+                    frame.ticket.waited(waited);
                     return Some(Next::Expired(frame, shortfall));
                 }
                 Decision::Idle if state.closed && state.scheduler.is_empty() => return None,
@@ -138,10 +140,10 @@ impl Lease {
         state.scheduler.started(self.queue.clock.now());
     }
 
-    /// Frees the place after a run that took so long, preprocessing included.
-    pub fn finished(mut self, model: &ModelId, took: Duration) {
+    /// Frees the place after a run, and says what the classification took.
+    pub fn finished(mut self, model: &ModelId, cost: Cost) {
         self.over = true;
-        self.queue.lock().scheduler.finished(self.serial, model, took);
+        self.queue.lock().scheduler.finished(self.serial, model, cost);
         self.queue.changed.notify_all();
     }
 }

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
-use super::Latency;
 use super::policy::{Admission, Decision, Scheduler};
+use super::{Cost, Latency};
 use crate::clock::Clock;
 use crate::frame::{Budget, Deadline, Pace, StreamName};
 use crate::models::ModelId;
-use crate::outcome::{Basis, Reason};
+use crate::outcome::{Basis, Reason, Shortfall};
 use crate::premodel::Selection;
 
 fn ms(milliseconds: u64) -> Duration {
@@ -21,10 +21,14 @@ fn model(name: &str) -> ModelId {
     ModelId::new(name).unwrap()
 }
 
+fn run_of(milliseconds: u64) -> Cost {
+    Cost { preprocess: Duration::ZERO, run: ms(milliseconds) }
+}
+
 /// Three models that always take 5, 20 and 60 ms.
 fn scheduler<J>() -> Scheduler<J> {
     let takes = [("small", 5), ("middle", 20), ("large", 60)];
-    let latency = |(name, took)| (model(name), Latency::from_runs(&[ms(took); 8]).unwrap());
+    let latency = |(name, took)| (model(name), Latency::from_costs(&[run_of(took); 8]).unwrap());
     Scheduler::new(takes.into_iter().map(latency).collect())
 }
 
@@ -50,6 +54,14 @@ fn run(decision: Decision<u32>) -> (u32, String, Reason, u64) {
             (job, model.to_string(), reason, serial)
         }
         other => panic!("expected a run, not {other:?}"),
+    }
+}
+
+/// The job of a decision that it expires, and by how much.
+fn expired(decision: Decision<u32>) -> (u32, Shortfall) {
+    match decision {
+        Decision::Expired { job, shortfall, .. } => (job, shortfall),
+        other => panic!("expected expiry, not {other:?}"),
     }
 }
 
@@ -80,7 +92,7 @@ fn a_frame_that_no_model_can_answer_expires_at_once() {
     let now = Clock.now();
     let mut scheduler = scheduler();
     submit(&mut scheduler, 1, &ALL, 4, now);
-    let Decision::Expired(1, shortfall) = scheduler.next(now) else { panic!("expected expiry") };
+    let (1, shortfall) = expired(scheduler.next(now)) else { panic!("another job expired") };
     assert_eq!(shortfall.quickest, Some(model("small")));
     assert_eq!((shortfall.needed, shortfall.left), (ms(5), ms(4)));
     assert!(matches!(scheduler.next(now), Decision::Idle));
@@ -103,7 +115,7 @@ fn a_frame_behind_a_long_run_expires_without_waiting_for_it() {
     submit(&mut scheduler, 1, &["large"], 100, now);
     run(scheduler.next(now));
     submit(&mut scheduler, 2, &ALL, 50, now);
-    assert!(matches!(scheduler.next(now), Decision::Expired(2, _)));
+    assert_eq!(expired(scheduler.next(now)).0, 2);
 }
 
 #[test]
@@ -130,7 +142,7 @@ fn only_one_frame_is_committed_ahead_and_turns_are_taken_in_order() {
     let (_, _, _, second) = run(scheduler.next(now));
     assert!(matches!(scheduler.next(now), Decision::Idle));
     assert!(scheduler.is_turn_of(first) && !scheduler.is_turn_of(second));
-    scheduler.finished(first, &model("small"), ms(5));
+    scheduler.finished(first, &model("small"), run_of(5));
     assert!(scheduler.is_turn_of(second));
     assert_eq!(run(scheduler.next(now)).0, 3);
 }
@@ -176,8 +188,51 @@ fn a_model_whose_worker_is_gone_is_not_chosen() {
         scheduler.retire(&model(name));
     }
     submit(&mut scheduler, 2, &ALL, 100, now);
-    let Decision::Expired(2, shortfall) = scheduler.next(now) else { panic!("expected expiry") };
+    let (2, shortfall) = expired(scheduler.next(now)) else { panic!("another job expired") };
     assert_eq!(shortfall.quickest, None);
+}
+
+#[test]
+fn a_recording_does_not_go_before_a_camera() {
+    let now = Clock.now();
+    let mut scheduler = scheduler();
+    let due_of = |pace| (due(now, 100), pace);
+    let (file, camera) = (StreamName::new("file"), StreamName::new("camera"));
+    scheduler.submit(1, &file, ranking(&["small"]), due_of(Pace::Work), now);
+    let later = now + ms(50);
+    let due_later = (due(later, 100), Pace::Clock);
+    scheduler.submit(2, &camera, ranking(&["small"]), due_later, later);
+    assert_eq!(run(scheduler.next(later)).0, 2);
+}
+
+#[test]
+fn the_tensor_is_made_while_the_run_before_goes_on() {
+    let now = Clock.now();
+    let cost = Cost { preprocess: ms(5), run: ms(20) };
+    let latency = Latency::from_costs(&[cost; 8]).unwrap();
+    let mut scheduler = Scheduler::new(BTreeMap::from([(model("m"), latency)]));
+    submit(&mut scheduler, 1, &["m"], 100, now);
+    let (.., first) = run(scheduler.next(now));
+    scheduler.started(now + ms(5));
+    submit(&mut scheduler, 2, &["m"], 45, now);
+    assert_eq!(run(scheduler.next(now)).0, 2, "5 + 20 + 20, not 5 + 20 + 5 + 20");
+    scheduler.finished(first, &model("m"), cost);
+}
+
+#[test]
+fn a_busy_queue_does_not_make_a_model_look_faster() {
+    let now = Clock.now();
+    let runs = [run_of(10), run_of(60), run_of(60)];
+    let latency = Latency::from_costs(&runs).unwrap();
+    let mut scheduler = Scheduler::new(BTreeMap::from([(model("m"), latency)]));
+    submit(&mut scheduler, 0, &["m"], 900, now);
+    let _ = run(scheduler.next(now));
+    for job in 1..100 {
+        submit(&mut scheduler, job, &["m"], 65, now);
+        assert_eq!(expired(scheduler.next(now)).0, job, "the device is taken for 60 ms");
+    }
+    submit(&mut scheduler, 100, &["m"], 115, now);
+    assert_eq!(expired(scheduler.next(now)).0, 100, "60 of waiting and 60 of running");
 }
 
 /// Something that happens in a simulated run.
@@ -278,7 +333,7 @@ impl Simulation {
         assert!(self.scheduler.is_turn_of(serial));
         let took = ms(self.expected[model.as_str()] * percent / 100);
         self.now = self.now.max(self.begun + took);
-        self.scheduler.finished(serial, &model, took);
+        self.scheduler.finished(serial, &model, Cost { preprocess: Duration::ZERO, run: took });
         let (deadline, pace) = self.deadlines[&job];
         if pace == Pace::Clock && !deadline.is_met_by(self.now) {
             self.late.push(job);
@@ -316,7 +371,7 @@ impl Simulation {
         loop {
             match self.scheduler.next(self.now) {
                 Decision::Idle => return,
-                Decision::Expired(job, shortfall) => {
+                Decision::Expired { job, shortfall, .. } => {
                     assert!(shortfall.quickest.is_none() || shortfall.needed > shortfall.left);
                     self.settle(job);
                 }

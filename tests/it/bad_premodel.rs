@@ -1,0 +1,145 @@
+//! Premodels, profiles and training sets that are missing or wrong.
+
+use std::fs;
+use std::path::Path;
+
+use crate::harness::{Finished, Trained, classifyd, damaged};
+
+fn replay(trained: &Trained) -> Finished {
+    let image = trained.images().join("0_0.png");
+    trained.models.replay("--budget 10s").arg(image).with_summary().run()
+}
+
+#[test]
+fn a_missing_premodel() {
+    let trained = Trained::on(&["red", "colour"]);
+    fs::remove_file(trained.premodel()).unwrap();
+    replay(&trained).with_code(69).saying(&["premodel.safetensors"]);
+}
+
+#[test]
+fn a_truncated_premodel() {
+    let trained = Trained::on(&["red", "colour"]);
+    let whole = fs::read(trained.premodel()).unwrap();
+    for length in [0, 4, 8, 100, whole.len() / 2, whole.len() - 1] {
+        fs::write(trained.premodel(), &whole[..length]).unwrap();
+        replay(&trained).with_code(69).saying(&["premodel.safetensors", "train"]);
+    }
+}
+
+#[test]
+fn a_premodel_with_a_flipped_bit() {
+    let trained = Trained::on(&["red", "colour"]);
+    let whole = fs::read(trained.premodel()).unwrap();
+    for seed in 0..12 {
+        fs::write(trained.premodel(), damaged(&whole, 0, 1, seed)).unwrap();
+        replay(&trained).with_code(69).saying(&["premodel.safetensors"]);
+    }
+}
+
+#[test]
+fn a_premodel_that_is_something_else() {
+    let trained = Trained::on(&["red", "colour"]);
+    fs::write(trained.premodel(), "not a premodel").unwrap();
+    replay(&trained).with_code(69).saying(&["premodel.safetensors"]);
+    fs::remove_file(trained.premodel()).unwrap();
+    fs::create_dir(trained.premodel()).unwrap();
+    replay(&trained).with_code(69).saying(&["premodel.safetensors"]);
+}
+
+#[test]
+fn a_model_that_was_exchanged_since_the_training_is_left_out() {
+    let trained = Trained::on(&["red", "colour"]);
+    let models = &trained.models;
+    // The file of another model, with its checksum, under the name that the premodel knows.
+    let other = fs::read(crate::harness::repository().join("tests/data/models/slow.onnx")).unwrap();
+    let slow = crate::harness::Models::of(&["slow"]);
+    let digest = |manifest: &Path| {
+        let text = fs::read_to_string(manifest).unwrap();
+        text.split('"').find(|text| text.len() == 64).unwrap().to_owned()
+    };
+    models.spoil("colour.onnx", &other);
+    let (old, new) = (digest(&models.file("colour.toml")), digest(&slow.file("slow.toml")));
+    models.edit("colour.toml", &old, &new);
+    let finished = replay(&trained).with_code(0).saying(&["colour", "train again"]);
+    assert_eq!(finished.records()[0].model(), "red");
+}
+
+#[test]
+fn profiles_that_are_wrong() {
+    let trained = Trained::on(&["red", "colour"]);
+    let out = trained.images().join("out.safetensors");
+    let profile = fs::read_to_string(trained.profile_file()).unwrap();
+    let first_line = profile.lines().next().unwrap();
+    let cases = [
+        ("", 1),
+        ("not a profile\n", 1),
+        (&profile[..profile.len() - 40], 1),
+        (first_line, 1),
+        (&profile.replacen("\"class\":0", "\"class\":-1", 1), 1),
+    ];
+    for (text, code) in cases {
+        fs::write(trained.profile_file(), text).unwrap();
+        trained.train(&out).refusal(code, &["profile.jsonl"]);
+        assert!(!out.exists());
+    }
+    fs::remove_file(trained.profile_file()).unwrap();
+    trained.train(&out).refusal(66, &["profile.jsonl"]);
+}
+
+#[test]
+fn training_options_that_make_no_sense() {
+    let trained = Trained::on(&["red", "colour"]);
+    let out = trained.images().join("out.safetensors");
+    let cases: [(&str, &[&str]); 4] = [
+        ("--k 0", &["k"]),
+        ("--k 100000", &["24"]),
+        ("--deploy crimson", &["crimson"]),
+        ("--theta -1", &["theta"]),
+    ];
+    for (options, words) in cases {
+        let finished = trained.train(&out).args(options).run();
+        assert_ne!(finished.code, Some(0), "{options}");
+        finished.saying(words);
+        assert!(!out.exists(), "{options}");
+    }
+}
+
+#[test]
+fn labels_that_are_wrong() {
+    let trained = Trained::on(&["red", "colour"]);
+    let labels = trained.images().join("labels.csv");
+    let cases: [(&str, &[&str]); 4] = [
+        ("", &["labels.csv", "filename,class"]),
+        ("filename,class\n", &["labels.csv", "no picture"]),
+        ("filename,class\n0_0.png,3\n", &["labels.csv", "line 2", "3"]),
+        ("filename,class\n0_0.png,red\n", &["labels.csv", "line 2", "red"]),
+    ];
+    for (text, words) in cases {
+        fs::write(&labels, text).unwrap();
+        trained.profile().refusal(1, words);
+    }
+    fs::remove_file(&labels).unwrap();
+    trained.profile().refusal(66, &["labels.csv"]);
+}
+
+#[test]
+fn images_of_a_training_set_that_are_bad_are_named_and_left_out() {
+    let trained = Trained::on(&["red", "colour"]);
+    fs::write(trained.images().join("1_3.png"), "no image").unwrap();
+    fs::remove_file(trained.images().join("2_0.png")).unwrap();
+    let words = ["1_3.png", "2_0.png", "22 images measured, 2 unreadable"];
+    trained.profile().run().with_code(0).saying(&words);
+}
+
+#[test]
+fn explain_without_a_premodel_or_an_image() {
+    let trained = Trained::on(&["red", "colour"]);
+    let explain = |image: &str| trained.models.command("explain").arg(trained.images().join(image));
+    explain("gone.png").refusal(66, &["gone.png"]);
+    fs::write(trained.images().join("bad.png"), "no image").unwrap();
+    explain("bad.png").refusal(1, &["bad.png"]);
+    fs::remove_file(trained.premodel()).unwrap();
+    explain("0_0.png").refusal(69, &["premodel.safetensors"]);
+    classifyd("explain").run().with_code(64);
+}

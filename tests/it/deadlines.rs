@@ -1,0 +1,81 @@
+//! Frames that do not get their answer in time, by the clock and by the work.
+//!
+//! Nothing here depends on how fast the machine is, only on one model being slower than another.
+
+use crate::harness::{BLUE, Clip, Codec, GREEN, Models, RED, Record};
+
+fn count(records: &[Record], outcome: &str) -> usize {
+    records.iter().filter(|record| record.outcome() == outcome).count()
+}
+
+#[test]
+fn by_the_clock_frames_give_way_or_expire_when_the_model_is_too_slow() {
+    let directory = tempfile::tempdir().unwrap();
+    let clip = directory.path().join("clip.avi");
+    Clip::of((64, 48), 30, &[RED, GREEN, BLUE]).write(&clip, Codec::Avi);
+    let models = Models::of(&["slow"]);
+    // Three copies at 30 frames per second: no processor runs the slow model 90 times a second.
+    let program = models.replay("--model slow --realtime --budget 400ms");
+    let finished = program.arg(&clip).arg(&clip).arg(&clip).with_summary().run().with_code(0);
+    let records = finished.records();
+    assert_eq!(finished.total("captured"), 270);
+    let missed = count(&records, "superseded") + count(&records, "expired");
+    assert!(missed > 0, "{}", finished.stderr);
+    assert_eq!(missed + count(&records, "classified"), records.len());
+}
+
+#[test]
+fn by_the_clock_a_stream_of_a_fast_model_is_answered() {
+    let directory = tempfile::tempdir().unwrap();
+    let clip = directory.path().join("clip.avi");
+    Clip::of((64, 48), 10, &[RED, GREEN, BLUE]).write(&clip, Codec::Avi);
+    let models = Models::of(&["colour"]);
+    let program = models.replay("--model colour --realtime --budget 10s");
+    let records = program.arg(&clip).records();
+    assert_eq!(records.len(), 30);
+    let expected = |record: &Record| ["red", "green", "blue"][record.frame() as usize / 10];
+    let answered: Vec<_> = records.iter().filter(|r| r.outcome() == "classified").collect();
+    assert!(!answered.is_empty());
+    assert!(answered.iter().all(|record| record.label() == expected(record)));
+}
+
+#[test]
+fn a_budget_below_the_models_latency_expires_every_frame() {
+    let directory = tempfile::tempdir().unwrap();
+    let clip = directory.path().join("clip.avi");
+    Clip::of((64, 48), 20, &[RED, GREEN]).write(&clip, Codec::Avi);
+    let models = Models::of(&["slow"]);
+    let records = models.replay("--model slow --budget 1ms").arg(&clip).records();
+    assert_eq!(records.len(), 40);
+    for record in &records {
+        assert_eq!((record.outcome(), record.reason()), ("expired", "no_model_fits"));
+        assert_eq!(record.0["quickest"], "slow");
+        let needed = record.0["needed_ms"].as_f64().unwrap();
+        assert!(needed > record.0["left_ms"].as_f64().unwrap(), "{}", record.0);
+    }
+}
+
+#[test]
+fn without_the_clock_waiting_for_other_frames_costs_no_frame_its_deadline() {
+    let directory = tempfile::tempdir().unwrap();
+    let clip = directory.path().join("clip.avi");
+    Clip::of((64, 48), 10, &[RED, GREEN]).write(&clip, Codec::Avi);
+    let models = Models::of(&["slow"]);
+    // Twenty runs take longer than the budget, each single one much less.
+    let records = models.replay("--model slow --budget 900ms").arg(&clip).records();
+    assert_eq!(count(&records, "classified"), 20);
+    let labels: Vec<&str> = records.iter().map(Record::label).collect();
+    assert_eq!(labels, [["red"; 10], ["green"; 10]].concat());
+}
+
+#[test]
+fn a_reused_frame_without_an_answer_before_it_has_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let clip = directory.path().join("clip.avi");
+    Clip::of((64, 48), 4, &[RED]).write(&clip, Codec::Avi);
+    let models = Models::of(&["slow"]);
+    let records = models.replay("--model slow --budget 1ms --every 2").arg(&clip).records();
+    let outcomes: Vec<&str> = records.iter().map(Record::outcome).collect();
+    assert_eq!(outcomes, ["expired", "reused", "expired", "reused"]);
+    assert!(records[1].0["reused_from"].is_null() && !records[1].met_deadline());
+}

@@ -1,0 +1,20 @@
+//! What the tests have in common: running the program, reading what it says, and making its input.
+
+mod media;
+mod models;
+mod program;
+mod record;
+mod running;
+
+pub use media::{BLUE, Clip, Codec, Colour, GREEN, RED, damaged, draw, picture};
+pub use models::{Models, Trained};
+pub use program::{Finished, Program, classifyd, repository};
+pub use record::Record;
+pub use running::Signal;
+
+use std::path::Path;
+
+/// A path as an argument.
+pub fn text(path: &Path) -> &str {
+    path.to_str().expect("the tests make paths of ASCII")
+}

@@ -1,0 +1,179 @@
+//! A child process under a watchdog: whatever it does, its test ends.
+
+use std::fmt;
+use std::io::{BufRead, BufReader, PipeWriter, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use tempfile::TempDir;
+
+use super::program::Finished;
+
+/// What becomes of the child's stdout.
+pub(super) enum Outlet {
+    /// The test reads it.
+    Read,
+    /// It is this pipe.
+    Into(PipeWriter),
+}
+
+/// A signal to send.
+#[derive(Clone, Copy)]
+pub enum Signal {
+    /// What Ctrl-C sends.
+    Interrupt,
+    /// What a service manager sends.
+    Terminate,
+    Kill,
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Interrupt => "INT",
+            Self::Terminate => "TERM",
+            Self::Kill => "KILL",
+        })
+    }
+}
+
+/// The program while it runs.
+pub struct Running {
+    pid: u32,
+    stdout: Lines,
+    stderr: Lines,
+    exit: Receiver<ExitStatus>,
+    limit: Duration,
+    summary: Option<TempDir>,
+}
+
+/// The lines of a pipe, and those that a test waited for.
+struct Lines {
+    coming: Receiver<String>,
+    seen: Vec<String>,
+}
+
+impl Running {
+    pub(super) fn start(
+        mut command: Command,
+        summary: Option<TempDir>,
+        outlet: Outlet,
+        limit: Duration,
+    ) -> Self {
+        match outlet {
+            Outlet::Read => command.stdout(Stdio::piped()),
+            Outlet::Into(pipe) => command.stdout(pipe),
+        };
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("the program starts");
+        let stdout = child.stdout.take().map_or_else(Lines::none, Lines::of);
+        let stderr = child.stderr.take().map_or_else(Lines::none, Lines::of);
+        let pid = child.id();
+        Self { pid, stdout, stderr, exit: when_over(child), limit, summary }
+    }
+
+    /// Waits until `count` lines came on stdout.
+    pub fn wait_for_records(&mut self, count: usize) {
+        self.wait(|running| (running.stdout.seen.len() >= count, &mut running.stdout));
+    }
+
+    /// Waits until stderr says `words`.
+    pub fn wait_for_words(&mut self, words: &str) {
+        let said = |line: &String| line.contains(words);
+        self.wait(|running| (running.stderr.seen.iter().any(said), &mut running.stderr));
+    }
+
+    fn wait(&mut self, state: impl Fn(&mut Self) -> (bool, &mut Lines)) {
+        loop {
+            let limit = self.limit;
+            let (reached, lines) = state(self);
+            if reached {
+                return;
+            }
+            if lines.next(limit).is_err() {
+                self.abort("what the test waited for never came");
+            }
+        }
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        let command = format!("kill -s {signal} {}", self.pid);
+        let sent = Command::new("sh").args(["-c", &command]).status().expect("a shell");
+        assert!(sent.success(), "the program was gone before the signal {signal}");
+    }
+
+    /// Reads no further line, and closes the pipe with the next one.
+    pub fn stop_reading(&mut self) {
+        self.stdout.coming = Lines::none().coming;
+    }
+
+    /// Expects it to go on for `pause`.
+    pub fn expect_no_end_within(&self, pause: Duration) {
+        let end = self.exit.recv_timeout(pause);
+        assert!(end.is_err(), "it ended: {end:?}");
+    }
+
+    /// Waits for the end. Fails, and ends the program, if that does not come in time.
+    pub fn finish(mut self) -> Finished {
+        let Ok(status) = self.exit.recv_timeout(self.limit) else {
+            self.abort("the program did not end in time");
+        };
+        let stderr = self.stderr.all();
+        assert!(!stderr.contains("panicked"), "it panicked:\n{stderr}");
+        let stdout = self.stdout.all();
+        Finished { code: status.code(), stdout, stderr, summary: self.summary.take() }
+    }
+
+    fn abort(&mut self, reason: &str) -> ! {
+        if self.exit.try_recv().is_err() {
+            self.signal(Signal::Kill);
+        }
+        panic!("{reason}; stderr:\n{}", self.stderr.all());
+    }
+}
+
+impl Lines {
+    fn of(pipe: impl Read + Send + 'static) -> Self {
+        let (send, coming) = unbounded();
+        thread::spawn(move || forward(pipe, &send));
+        Self { coming, seen: Vec::new() }
+    }
+
+    fn none() -> Self {
+        Self { coming: bounded(0).1, seen: Vec::new() }
+    }
+
+    fn next(&mut self, limit: Duration) -> Result<(), ()> {
+        self.seen.push(self.coming.recv_timeout(limit).map_err(drop)?);
+        Ok(())
+    }
+
+    fn all(&mut self) -> String {
+        self.seen.extend(self.coming.iter());
+        self.seen.iter().map(|line| format!("{line}\n")).collect()
+    }
+}
+
+/// Forwards lines until the pipe ends or nobody wants them; then closes it.
+fn forward(pipe: impl Read, lines: &Sender<String>) {
+    let mut pipe = BufReader::new(pipe);
+    let mut line = Vec::new();
+    while pipe.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+        let text = String::from_utf8_lossy(&line).trim_end_matches('\n').to_owned();
+        if lines.send(text).is_err() {
+            return;
+        }
+        line.clear();
+    }
+}
+
+fn when_over(mut child: Child) -> Receiver<ExitStatus> {
+    let (send, exit) = bounded(1);
+    thread::spawn(move || {
+        // A test that has failed meanwhile waits no more.
+        let _ = send.send(child.wait().expect("the program was started here"));
+    });
+    exit
+}

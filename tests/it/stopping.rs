@@ -1,0 +1,154 @@
+//! Ends that the program does not choose: signals, and a reader that goes away.
+
+use std::fs;
+use std::io::Read;
+use std::time::Duration;
+
+use crate::harness::{Clip, Codec, Finished, GREEN, Models, RED, Signal, Trained};
+
+/// A source that never ends, with small pictures at a high rate.
+const ENDLESS: &str = "test://ball?width=64&height=48&fps=60";
+
+fn assert_drained(finished: &Finished) {
+    assert_eq!(finished.total("captured"), finished.records().len() as u64);
+    assert!(finished.records().iter().any(|record| record.outcome() == "classified"));
+}
+
+#[test]
+fn an_interrupt_finishes_the_frames_on_their_way() {
+    let models = Models::of(&["colour"]);
+    let replay = models.replay("--model colour").arg(ENDLESS).with_summary();
+    let mut running = replay.start();
+    running.wait_for_records(5);
+    running.signal(Signal::Interrupt);
+    assert_drained(&running.finish().with_code(0));
+}
+
+#[test]
+fn termination_finishes_the_frames_on_their_way() {
+    let models = Models::of(&["slow"]);
+    let replay = models.replay("--model slow --budget 2s").args(ENDLESS).args(ENDLESS);
+    let mut running = replay.with_summary().start();
+    running.wait_for_records(3);
+    running.signal(Signal::Terminate);
+    assert_drained(&running.finish().with_code(0));
+}
+
+#[test]
+fn an_interrupted_replay_of_a_file_is_no_failure() {
+    let directory = tempfile::tempdir().unwrap();
+    let clip = directory.path().join("clip.avi");
+    Clip::of((64, 48), 400, &[RED, GREEN]).write(&clip, Codec::Avi);
+    let models = Models::of(&["slow"]);
+    let mut running = models.replay("--model slow --budget 10s").arg(&clip).with_summary().start();
+    running.wait_for_records(2);
+    running.signal(Signal::Interrupt);
+    let finished = running.finish().with_code(0);
+    assert_drained(&finished);
+    assert!(finished.total("captured") < 800, "it did not go on to the end");
+}
+
+#[test]
+fn the_daemon_drains_on_termination() {
+    let directory = tempfile::tempdir().unwrap();
+    let models = Models::of(&["colour"]);
+    let config = directory.path().join("classifyd.toml");
+    let stream = |name: &str| {
+        format!("[[stream]]\nname = \"{name}\"\nsource = \"{ENDLESS}\"\nbudget = \"1s\"\n")
+    };
+    let policy = "policy.kind = \"fixed:colour\"\n";
+    fs::write(&config, [policy, &stream("door"), &stream("yard")].concat()).unwrap();
+    for signal in [Signal::Terminate, Signal::Interrupt] {
+        let mut running = models.command("run --config").arg(&config).start();
+        running.wait_for_records(20);
+        running.signal(signal);
+        let finished = running.finish().with_code(0).saying(&["door", "yard", "total"]);
+        let records = finished.records();
+        finished.saying(&[&format!("{} frames in", records.len())]);
+        for name in ["door", "yard"] {
+            assert!(records.iter().any(|record| record.stream() == name));
+        }
+    }
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let models = Models::of(&["slow"]);
+    let mut replay = models.replay("--model slow --budget 1h -v");
+    // Four waiting frames of each stream make the drain last for seconds.
+    for _ in 0..16 {
+        replay = replay.arg(ENDLESS);
+    }
+    let mut running = replay.start();
+    running.wait_for_records(5);
+    running.signal(Signal::Interrupt);
+    running.wait_for_words("stopping");
+    running.signal(Signal::Interrupt);
+    assert_eq!(running.finish().code, Some(130));
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_it_without_a_word() {
+    let models = Models::of(&["colour"]);
+    let mut running = models.replay("--model colour").arg(ENDLESS).start();
+    running.wait_for_records(3);
+    running.stop_reading();
+    let finished = running.finish().with_code(0);
+    assert!(!finished.stderr.to_lowercase().contains("pipe"), "{}", finished.stderr);
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_the_replay_of_a_file_early() {
+    let directory = tempfile::tempdir().unwrap();
+    let clip = directory.path().join("clip.avi");
+    Clip::of((64, 48), 400, &[RED, GREEN]).write(&clip, Codec::Avi);
+    let models = Models::of(&["slow"]);
+    let mut running = models.replay("--model slow --budget 10s").arg(&clip).with_summary().start();
+    running.wait_for_records(3);
+    running.stop_reading();
+    let finished = running.finish().with_code(0);
+    assert!(!finished.stderr.to_lowercase().contains("pipe"), "{}", finished.stderr);
+    assert!(finished.total("captured") < 800, "{}", finished.stderr);
+}
+
+#[test]
+fn output_that_nobody_reads_makes_no_noise() {
+    let trained = Trained::on(&["red", "colour"]);
+    let image = trained.images().join("0_0.png");
+    let models = &trained.models;
+    let programs = [
+        ("models --list", models.command("models --list")),
+        ("doctor", models.command("doctor")),
+        ("explain", models.command("explain").arg(&image)),
+        ("man", models.command("man")),
+        ("completions bash", models.command("completions bash")),
+        ("replay", models.replay("--model colour").arg(&image)),
+        ("train", trained.train(&trained.images().join("again.safetensors"))),
+        ("--help", models.command("--help")),
+    ];
+    for (name, program) in programs {
+        let finished = program.run_unread();
+        assert_eq!(finished.code, Some(0), "{name}: {}", finished.stderr);
+        assert!(!finished.stderr.to_lowercase().contains("pipe"), "{name}: {}", finished.stderr);
+    }
+}
+
+/// Longer than the program waits for its stages when it is told to stop.
+const PAUSE: Duration = Duration::from_secs(13);
+
+#[test]
+fn a_reader_that_pauses_loses_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let clip = directory.path().join("clip.avi");
+    // Their records fill the pipe several times over.
+    Clip::of((16, 16), 400, &[RED, GREEN]).write(&clip, Codec::Avi);
+    let models = Models::of(&["colour"]);
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let replay = models.replay("--model colour --budget 10s").arg(&clip).with_summary();
+    let running = replay.start_into(writer);
+    running.expect_no_end_within(PAUSE);
+    let mut records = String::new();
+    reader.read_to_string(&mut records).unwrap();
+    assert_eq!(records.lines().count(), 800);
+    assert_eq!(running.finish().with_code(0).total("captured"), 800);
+}
