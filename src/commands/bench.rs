@@ -17,6 +17,7 @@ use crate::capture::{self, EventKind, Source, StreamSpec};
 use crate::daemon::{self, Plan, StreamPlan};
 use crate::frame::{Budget, StreamName};
 use crate::inference::{Preprocessor, Roster};
+use crate::learn::profile::median;
 use crate::models::{Manifest, ModelId};
 use crate::onnx::{Session, Tensor};
 use crate::output::Progress;
@@ -166,9 +167,4 @@ fn run_alone(
         session.run(tensor)?;
     }
     Ok(context.clock.now() - start)
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    times.get(times.len() / 2).copied().unwrap_or_default()
 }
