@@ -1,7 +1,9 @@
 //! Image files that are damaged, empty or no images.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 
 use crate::harness::{BLUE, GREEN, Models, RED, Record, damaged, draw};
 
@@ -93,19 +95,64 @@ fn a_pattern_that_matches_nothing() {
 }
 
 #[test]
+fn a_directory_that_may_not_be_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let locked = directory.path().join("locked");
+    fs::create_dir(&locked).unwrap();
+    draw(&locked.join("1.png"), (8, 8), RED);
+    fs::set_permissions(&locked, fs::Permissions::from_mode(0o000)).unwrap();
+    if locked.read_dir().is_ok() {
+        eprintln!("skipped: permissions do not bind this user");
+        return;
+    }
+    let models = Models::of(&["colour"]);
+    let replay = models.replay("--model colour").arg(&locked);
+    replay.refusal(66, &["locked", "Permission denied"]);
+}
+
+#[test]
+fn an_image_that_may_not_be_read_fails_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let locked = directory.path().join("1.png");
+    draw(&locked, (8, 8), RED);
+    draw(&directory.path().join("2.png"), (8, 8), GREEN);
+    std::os::unix::fs::symlink("gone", directory.path().join("3.png")).unwrap();
+    fs::set_permissions(&locked, fs::Permissions::from_mode(0o000)).unwrap();
+    let may_read = fs::read(&locked).is_ok();
+    let records = replay(directory.path());
+    let outcomes: Vec<&str> = records.iter().map(Record::outcome).collect();
+    let first = if may_read { "classified" } else { "failed" };
+    assert_eq!(outcomes, [first, "classified", "failed"]);
+    assert!(records[2].error().contains("cannot be read"), "{}", records[2].0);
+}
+
+#[test]
+fn a_named_pipe_among_images_holds_nothing_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let pipe = directory.path().join("1.png");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    draw(&directory.path().join("2.png"), (8, 8), GREEN);
+    let records = replay(directory.path());
+    let of = |name: &str| records.iter().find(|record| record.file_name() == name);
+    assert_eq!(of("2.png").map(Record::label), Some("green"));
+    assert!(of("1.png").is_none_or(|record| record.outcome() == "failed"));
+}
+
+#[test]
 fn an_image_that_goes_away_while_others_are_worked_on() {
     let directory = tempfile::tempdir().unwrap();
-    for number in 0..60 {
+    for number in 0..30 {
         draw(&directory.path().join(format!("{number}.png")), (64, 48), RED);
     }
     let models = Models::of(&["slow"]);
     let mut running =
         models.replay("--model slow --budget 10s").arg(directory.path()).with_summary().start();
     running.wait_for_records(1);
-    fs::remove_file(directory.path().join("59.png")).unwrap();
+    fs::remove_file(directory.path().join("29.png")).unwrap();
     let finished = running.finish().with_code(0);
     let records = finished.records();
-    assert_eq!(finished.total("captured"), 60);
-    assert_eq!(records[59].outcome(), "failed");
-    assert!(records[59].error().contains("cannot be read"), "{}", records[59].0);
+    assert_eq!(finished.total("captured"), 30);
+    assert_eq!(records[29].outcome(), "failed");
+    assert!(records[29].error().contains("cannot be read"), "{}", records[29].0);
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::harness::{Finished, Trained, classifyd, damaged};
+use crate::harness::{Finished, Models, Trained, classifyd, damaged};
 
 fn replay(trained: &Trained) -> Finished {
     let image = trained.images().join("0_0.png");
@@ -51,18 +51,17 @@ fn a_premodel_that_is_something_else() {
 fn a_model_that_was_exchanged_since_the_training_is_left_out() {
     let trained = Trained::on(&["red", "colour"]);
     let models = &trained.models;
-    // The file of another model, with its checksum, under the name that the premodel knows.
-    let other = fs::read(crate::harness::repository().join("tests/data/models/slow.onnx")).unwrap();
-    let slow = crate::harness::Models::of(&["slow"]);
+    // The file of another model, with its checksum, under a name that the premodel knows.
+    let other = Models::of(&["slow"]);
+    fs::copy(other.file("slow.onnx"), models.file("red.onnx")).unwrap();
     let digest = |manifest: &Path| {
         let text = fs::read_to_string(manifest).unwrap();
         text.split('"').find(|text| text.len() == 64).unwrap().to_owned()
     };
-    models.spoil("colour.onnx", &other);
-    let (old, new) = (digest(&models.file("colour.toml")), digest(&slow.file("slow.toml")));
-    models.edit("colour.toml", &old, &new);
-    let finished = replay(&trained).with_code(0).saying(&["colour", "train again"]);
-    assert_eq!(finished.records()[0].model(), "red");
+    let (old, new) = (digest(&models.file("red.toml")), digest(&other.file("slow.toml")));
+    models.edit("red.toml", &old, &new);
+    let finished = replay(&trained).with_code(0).saying(&["red", "train again"]);
+    assert_eq!(finished.records()[0].model(), "colour");
 }
 
 #[test]

@@ -116,6 +116,9 @@ fn output_that_nobody_reads_makes_no_noise() {
     let trained = Trained::on(&["red", "colour"]);
     let image = trained.images().join("0_0.png");
     let models = &trained.models;
+    let config = trained.images().join("classifyd.toml");
+    let stream = "[[stream]]\nname = \"a\"\nsource = \"0_0.png\"\nbudget = \"1s\"\n";
+    fs::write(&config, stream).unwrap();
     let programs = [
         ("models --list", models.command("models --list")),
         ("doctor", models.command("doctor")),
@@ -125,12 +128,41 @@ fn output_that_nobody_reads_makes_no_noise() {
         ("replay", models.replay("--model colour").arg(&image)),
         ("train", trained.train(&trained.images().join("again.safetensors"))),
         ("--help", models.command("--help")),
+        ("check", models.command("check --config").arg(&config)),
     ];
     for (name, program) in programs {
         let finished = program.run_unread();
         assert_eq!(finished.code, Some(0), "{name}: {}", finished.stderr);
         assert!(!finished.stderr.to_lowercase().contains("pipe"), "{name}: {}", finished.stderr);
     }
+}
+
+#[test]
+fn words_that_nobody_reads_change_no_exit_code() {
+    let trained = Trained::on(&["red", "colour"]);
+    let models = &trained.models;
+    let image = trained.images().join("0_0.png");
+    let programs = [
+        (0, models.replay("--model colour").arg(&image)),
+        (0, trained.profile()),
+        (64, models.replay("--model crimson").arg(&image)),
+        (64, models.replay("--budget 0").arg(&image)),
+    ];
+    for (code, program) in programs {
+        assert_eq!(program.run_with_closed_stderr(), Some(code));
+    }
+}
+
+#[test]
+fn a_full_disk_is_a_failure_even_for_the_last_record() {
+    let directory = tempfile::tempdir().unwrap();
+    let image = directory.path().join("1.png");
+    crate::harness::draw(&image, (8, 8), RED);
+    let models = Models::of(&["colour"]);
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let replay = models.replay("--model colour --budget 10s").arg(&image);
+    let finished = replay.run_into(full).with_code(1);
+    finished.saying(&["cannot write the output", "No space left"]);
 }
 
 /// Longer than the program waits for its stages when it is told to stop.

@@ -58,6 +58,8 @@ pub enum Codec {
     Avi,
     /// The same, grey.
     GreyAvi,
+    /// The same in Matroska, which takes pictures of any size.
+    Mkv,
     /// VP8 in WebM.
     WebM,
     /// Theora in Ogg.
@@ -79,6 +81,7 @@ impl Codec {
             }
             Self::Avi => "jpegenc ! avimux",
             Self::GreyAvi => "video/x-raw,format=GRAY8 ! jpegenc ! avimux",
+            Self::Mkv => "jpegenc ! matroskamux",
             Self::WebM => "vp8enc deadline=1 ! webmmux",
             Self::Ogg => "theoraenc ! oggmux",
         }
@@ -96,12 +99,13 @@ impl Clip {
     pub fn write(&self, path: &Path, codec: Codec) {
         let raw = path.with_extension("raw");
         let pixels = (self.size.0 * self.size.1) as usize;
-        let frames: Vec<u8> = self.frames.iter().flat_map(|frame| frame.repeat(pixels)).collect();
+        let frame = |[red, green, blue]: &Colour| [*red, *green, *blue, 0].repeat(pixels);
+        let frames: Vec<u8> = self.frames.iter().flat_map(frame).collect();
         fs::write(&raw, frames).expect("the directory is writable");
         let (width, height) = self.size;
         encode(&format!(
             "filesrc location={} ! \
-             rawvideoparse format=rgb width={width} height={height} framerate=30/1 ! \
+             rawvideoparse format=rgbx width={width} height={height} framerate=30/1 ! \
              videoconvert ! {} ! filesink location={}",
             text(&raw),
             codec.elements(),

@@ -60,7 +60,7 @@ impl Models {
 
     /// A command over these models.
     pub fn command(&self, command: &str) -> Program {
-        classifyd(command).arg("--models").arg(self.path())
+        classifyd("--models").arg(self.path()).args(command)
     }
 }
 

@@ -1,7 +1,7 @@
 //! A child process under a watchdog: whatever it does, its test ends.
 
 use std::fmt;
-use std::io::{BufRead, BufReader, PipeWriter, Read};
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -15,8 +15,17 @@ use super::program::Finished;
 pub(super) enum Outlet {
     /// The test reads it.
     Read,
-    /// It is this pipe.
-    Into(PipeWriter),
+    /// It is this.
+    Into(Stdio),
+}
+
+/// How much of the records is known when the run is over.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Coverage {
+    /// All of them.
+    Whole,
+    /// Those that came before the test stopped to read, or none.
+    Partial,
 }
 
 /// A signal to send.
@@ -47,6 +56,7 @@ pub struct Running {
     exit: Receiver<ExitStatus>,
     limit: Duration,
     summary: Option<TempDir>,
+    coverage: Coverage,
 }
 
 /// The lines of a pipe, and those that a test waited for.
@@ -62,15 +72,16 @@ impl Running {
         outlet: Outlet,
         limit: Duration,
     ) -> Self {
-        match outlet {
-            Outlet::Read => command.stdout(Stdio::piped()),
-            Outlet::Into(pipe) => command.stdout(pipe),
+        let (stdout, coverage) = match outlet {
+            Outlet::Read => (Stdio::piped(), Coverage::Whole),
+            Outlet::Into(stdout) => (stdout, Coverage::Partial),
         };
-        let mut child = command.stderr(Stdio::piped()).spawn().expect("the program starts");
+        let mut child =
+            command.stdout(stdout).stderr(Stdio::piped()).spawn().expect("the program starts");
         let stdout = child.stdout.take().map_or_else(Lines::none, Lines::of);
         let stderr = child.stderr.take().map_or_else(Lines::none, Lines::of);
         let pid = child.id();
-        Self { pid, stdout, stderr, exit: when_over(child), limit, summary }
+        Self { pid, stdout, stderr, exit: when_over(child), limit, summary, coverage }
     }
 
     /// Waits until `count` lines came on stdout.
@@ -107,6 +118,7 @@ impl Running {
     /// Reads no further line, and closes the pipe with the next one.
     pub fn stop_reading(&mut self) {
         self.stdout.coming = Lines::none().coming;
+        self.coverage = Coverage::Partial;
     }
 
     /// Expects it to go on for `pause`.
@@ -123,7 +135,8 @@ impl Running {
         let stderr = self.stderr.all();
         assert!(!stderr.contains("panicked"), "it panicked:\n{stderr}");
         let stdout = self.stdout.all();
-        Finished { code: status.code(), stdout, stderr, summary: self.summary.take() }
+        let (summary, coverage) = (self.summary, self.coverage);
+        Finished { code: status.code(), stdout, stderr, summary, coverage }
     }
 
     fn abort(&mut self, reason: &str) -> ! {
