@@ -59,13 +59,13 @@ fn a_budget_below_the_models_latency_expires_every_frame() {
 fn without_the_clock_waiting_for_other_frames_costs_no_frame_its_deadline() {
     let directory = tempfile::tempdir().unwrap();
     let clip = directory.path().join("clip.avi");
-    Clip::of((64, 48), 10, &[GREEN, BLUE]).write(&clip, Codec::Avi);
+    Clip::of((64, 48), 30, &[GREEN, BLUE]).write(&clip, Codec::Avi);
     let models = Models::of(&["slow"]);
-    // Twenty runs take longer than the budget, each single one much less.
-    let records = models.replay("--model slow --budget 700ms").arg(&clip).records();
-    assert_eq!(count(&records, "classified"), 20);
+    // Sixty runs take longer than the budget, each single one much less.
+    let records = models.replay("--model slow --budget 2s").arg(&clip).records();
+    assert_eq!(count(&records, "classified"), 60);
     let labels: Vec<&str> = records.iter().map(Record::label).collect();
-    assert_eq!(labels, [["green"; 10], ["blue"; 10]].concat());
+    assert_eq!(labels, [["green"; 30], ["blue"; 30]].concat());
 }
 
 #[test]
