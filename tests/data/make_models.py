@@ -29,11 +29,7 @@ GAIN = 12.0
 
 # The slow model multiplies square matrices of this size, so often.
 MATRIX = 640
-<<<<<<< HEAD
-MULTIPLICATIONS = 32
-=======
 MULTIPLICATIONS = 20
->>>>>>> tests
 
 # Above this mean, of 0 to 1, a picture counts as red; the golden picture's is about 0.4.
 RED = 0.8

@@ -79,11 +79,7 @@ fn manifests_that_are_wrong() {
         ("width = 32", "widht = 32", &["widht"]),
         ("width = 32", "width = \"32\"", &["width"]),
         ("width = 32\n", "", &["width"]),
-<<<<<<< HEAD
         ("width = 32", "width = 0", &["input.width = 0", "1 to 4096"]),
-=======
-        ("width = 32", "width = 0", &["0x32", "1 to 4096"]),
->>>>>>> tests
         ("width = 32", "width = 5000", &["5000", "4096"]),
         ("layout = \"nchw\"", "layout = \"chwn\"", &["chwn", "nhwc"]),
         ("channels = \"rgb\"", "channels = \"rbg\"", &["rbg", "bgr"]),
