@@ -78,7 +78,8 @@ pub fn signals() -> anyhow::Result<Receiver<()>> {
     let mut asked = false;
     ctrlc::set_handler(move || {
         if asked || send.send(()).is_err() {
-            std::process::exit(130);
+            // Without exit handlers: ONNX Runtime's would take apart what its runs still use.
+            signal_hook::low_level::exit(130);
         }
         asked = true;
     })

@@ -23,7 +23,9 @@ fn main() -> ExitCode {
         Err(Failure { code, error }) => {
             // If nobody reads it, the exit code still tells.
             let _ = writeln!(io::stderr(), "classifyd: {error:#}");
-            ExitCode::from(code as u8)
+            // Without exit handlers: a run that was given up may still be in ONNX Runtime. All that
+            // was printed has been flushed.
+            signal_hook::low_level::exit(i32::from(code as u8))
         }
     }
 }

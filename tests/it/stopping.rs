@@ -84,7 +84,11 @@ fn a_second_signal_ends_it_at_once() {
     running.signal(Signal::Interrupt);
     running.wait_for_words("stopping");
     running.signal(Signal::Interrupt);
-    assert_eq!(running.finish().code, Some(130));
+    let finished = running.finish();
+    assert_eq!(finished.code, Some(130));
+    // The run that it broke off has no outcome, rather than a wrong one.
+    assert!(!finished.stdout.contains("\"failed\""), "{}", finished.stdout);
+    assert!(!finished.stderr.contains("onnxruntime"), "{}", finished.stderr);
 }
 
 #[test]
@@ -167,6 +171,20 @@ fn a_full_disk_is_a_failure_even_for_the_last_record() {
 
 /// Longer than the program waits for its stages when it is told to stop.
 const PAUSE: Duration = Duration::from_secs(13);
+
+#[test]
+fn a_reader_that_has_stalled_does_not_hold_up_a_stop() {
+    let directory = tempfile::tempdir().unwrap();
+    let clip = directory.path().join("clip.avi");
+    Clip::of((16, 16), 400, &[RED, GREEN]).write(&clip, Codec::Avi);
+    let models = Models::of(&["colour"]);
+    let (_reader, writer) = std::io::pipe().unwrap();
+    let replay = models.replay("--model colour --budget 10s").arg(&clip);
+    let running = replay.start_into(writer);
+    running.expect_no_end_within(Duration::from_secs(3));
+    running.signal(Signal::Terminate);
+    running.finish().with_code(1).saying(&["given up", "output"]);
+}
 
 #[test]
 fn a_reader_that_pauses_loses_nothing() {
