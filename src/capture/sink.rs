@@ -161,6 +161,7 @@ mod tests {
 
     #[test]
     fn padding_that_the_buffer_describes_is_honoured() {
+        gstreamer::init().unwrap();
         let mut buffer = Buffer::from_slice((0..40).collect::<Vec<u8>>());
         let meta = gstreamer_video::VideoMeta::add_full(
             buffer.get_mut().unwrap(),
