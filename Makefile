@@ -49,7 +49,7 @@ SHORT_RECORD := .*"frame":([0-9]+),.*"model":"([^"]*)".*"labels":\[\{"class":[0-
 .PHONY: test
 test: setup test-convert ## Run all tests, those of the model converter too
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
-	    $(CARGO) nextest run --locked && $(CARGO) test --doc --locked; \
+	    $(CARGO) test --doc --locked && $(CARGO) nextest run --locked; \
 	else \
 	    $(CARGO) test --locked; \
 	fi
