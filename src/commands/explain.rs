@@ -10,7 +10,7 @@ use crate::config::PolicyKind;
 use crate::features::{Extractor, Features};
 use crate::outcome::Basis;
 use crate::output::table::Table;
-use crate::premodel::{Premodel, RankedPremodel, Verdict};
+use crate::premodel::{KnownModel, Premodel, RankedPremodel, Verdict};
 
 /// What `explain` takes.
 #[derive(Debug, Parser)]
@@ -79,21 +79,35 @@ fn feature_table(features: &Features, premodel: &Premodel) -> String {
 fn neighbour_table(verdict: &Verdict, premodel: &Premodel) -> Table {
     let mut table = Table::new(["neighbour", "distance", "optimum", "models that were right"]);
     for neighbour in &verdict.neighbours {
-        let right = premodel.example(neighbour.example).map(|example| example.right);
-        let models = premodel.models().iter().enumerate();
-        let right: Vec<&str> = models
-            .filter(|(index, _)| right.is_some_and(|right| right.contains(*index)))
-            .map(|(_, model)| model.id.as_str())
-            .collect();
         let optimum = premodel.optimum(neighbour.example);
         table.row([
             format!("#{}", neighbour.example),
             format!("{:.4}", neighbour.distance),
             optimum.map_or_else(|| "none".to_owned(), ToString::to_string),
-            if right.is_empty() { "none".to_owned() } else { right.join(" ") },
+            right_models(premodel, neighbour.example),
         ]);
     }
     table
+}
+
+/// The models that were right on an example, in the fewest words.
+fn right_models(premodel: &Premodel, example: usize) -> String {
+    let right = premodel.example(example).map(|example| example.right);
+    let models = premodel.models().iter().enumerate();
+    let (right, wrong): (Vec<_>, Vec<_>) =
+        models.partition(|(index, _)| right.is_some_and(|right| right.contains(*index)));
+    let names = |models: Vec<(usize, &KnownModel)>| {
+        let names: Vec<&str> = models.into_iter().map(|(_, model)| model.id.as_str()).collect();
+        names.join(" ")
+    };
+    match (right.len(), wrong.len()) {
+        (0, _) => "none".to_owned(),
+        (_, 0) => "all".to_owned(),
+        (right_count, wrong_count) if wrong_count < right_count => {
+            format!("all but {}", names(wrong))
+        }
+        (_, _) => names(right),
+    }
 }
 
 fn vote_table(verdict: &Verdict) -> Table {
