@@ -8,6 +8,7 @@
 #   MODEL     the model that classifies every frame (efficientnet_lite0)
 #   THREADS   threads of one inference (1)
 #   REPEAT    rounds, of which the medians count (5)
+#   FILTER    how the Python loop shrinks pictures: linear, area or cubic (linear)
 #   PYTHON    another Python than `python3` (3.10 to 3.13)
 #
 # `make bench-replay` builds classifyd first. Close other programs: a busy machine blurs the result.
