@@ -7,7 +7,7 @@
 //!
 //! 1. [`capture`]: GStreamer (or the image decoder) yields a [`frame::Frame`], stamped with its
 //!    capture instant and holding a [`outcome::Ticket`]. It waits in the mailbox.
-//! 2. [`features`]: seven cheap numbers are measured on a small working copy of the picture.
+//! 2. [`features`]: 29 cheap numbers are measured on a small working copy of the picture.
 //! 3. [`premodel`]: the numbers choose and rank the models: a [`premodel::Selection`].
 //! 4. [`scheduler`]: of the ranked models, the best that will finish before the frame's deadline.
 //! 5. [`inference`]: the picture becomes a tensor, the model runs, its output becomes labels.

@@ -2,7 +2,8 @@
 //!
 //! The mask is read once, row by row, as runs of set pixels. Runs that touch a run in the row above
 //! are joined (union-find), and so are their area, outline and bounds. No picture of labels is
-//! made: what is asked of a component is added up on the way.
+//! made: what is asked of a component is added up on the way, and the runs are kept for those who
+//! look at its pixels again.
 
 use std::ops::Range;
 
@@ -71,6 +72,8 @@ pub(super) struct Components {
     /// Indexed like `parents`; only those that are their own parent still stand for a component.
     found: Vec<Component>,
     parents: Vec<usize>,
+    /// Where the runs lie in the mask; each began as the component of its own number.
+    runs: Vec<Range<usize>>,
     above: Vec<Run>,
     row: Vec<Run>,
 }
@@ -84,6 +87,7 @@ impl Components {
     ) -> impl Iterator<Item = &Component> + use<'_> {
         self.found.clear();
         self.parents.clear();
+        self.runs.clear();
         self.above.clear();
         for (y, pixels) in mask.chunks_exact(width.max(1)).enumerate() {
             self.read_row(pixels, y);
@@ -94,9 +98,16 @@ impl Components {
         own.map(|(index, _)| &self.found[index])
     }
 
+    /// Every run of set pixels, as its place in the mask read last, with its component.
+    pub(super) fn runs(&self) -> impl Iterator<Item = (Range<usize>, &Component)> {
+        let runs = self.runs.iter().cloned().enumerate();
+        runs.map(|(number, run)| (run, &self.found[self.ancestor(number)]))
+    }
+
     /// Makes each run of a row a component of its own.
     fn read_row(&mut self, pixels: &[u8], y: usize) {
         self.row.clear();
+        let before = y * pixels.len();
         let mut end = 0;
         while let Some(gap) = pixels[end..].iter().position(|&pixel| pixel != 0) {
             let start = end + gap;
@@ -107,6 +118,7 @@ impl Components {
             self.row.push(Run { columns: start..end, component });
             self.found.push(Component::of_run(&(start..end), y, peak));
             self.parents.push(component);
+            self.runs.push(before + start..before + end);
         }
     }
 
@@ -143,6 +155,14 @@ impl Components {
     fn root(&mut self, mut component: usize) -> usize {
         while self.parents[component] != component {
             self.parents[component] = self.parents[self.parents[component]];
+            component = self.parents[component];
+        }
+        component
+    }
+
+    /// The same, where nothing may change.
+    fn ancestor(&self, mut component: usize) -> usize {
+        while self.parents[component] != component {
             component = self.parents[component];
         }
         component
@@ -201,6 +221,19 @@ mod tests {
     fn nothing_set_is_no_component() {
         assert_eq!(outlines(&["....", "...."]), []);
         assert_eq!(Components::default().find(&[], 0).count(), 0);
+    }
+
+    #[test]
+    fn every_run_knows_its_component() {
+        let mut components = Components::default();
+        let mask = [1, 0, 1, 0, 3, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 2, 2];
+        assert_eq!(components.find(&mask, 6).count(), 2);
+        let runs: Vec<_> = components.runs().map(|(run, part)| (run, part.area)).collect();
+        // The first touches nothing; the next two meet in the second row.
+        assert_eq!(runs, [(0..1, 1), (2..3, 7), (4..5, 7), (8..11, 7), (16..18, 7)]);
+        assert_eq!(components.runs().filter(|(_, part)| part.peak == 3).count(), 4);
+        assert_eq!(components.find(&[0, 1], 2).count(), 1);
+        assert_eq!(components.runs().map(|(run, _)| run).collect::<Vec<_>>(), [1..2]);
     }
 
     #[test]

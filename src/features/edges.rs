@@ -1,4 +1,4 @@
-//! Edges: how long the lines are along which brightness steps.
+//! Edges: how long the lines are along which brightness steps, and how they run.
 //!
 //! Edges are those of Canny ("A computational approach to edge detection", 1986): gradients, thinned
 //! to lines one pixel wide across their direction, kept if at least [`WEAK`] and connected to one
@@ -6,15 +6,25 @@
 //! derive, so there is no separate blur; where the kernel does not fit, at the two outermost rows
 //! and columns, there are none. A gradient's strength is its length, within 7 % (no square root).
 //!
-//! An edge is a connected component of the lines, its length the count of its pixels.
+//! An edge is a connected component of the lines, its length the count of its pixels. The angle of
+//! an edge's pixel is that of its gradient, across the edge: 0 degrees where brightness changes from
+//! left to right or back (an upright edge), 90 where it changes from top to bottom or back (a level
+//! one); dark to bright and bright to dark are the same, so angles end at 180 degrees. They are cut
+//! into [`BINS`] bins of 25.7 degrees; the first begins an eighth of a bin below 0, so that upright,
+//! level and both diagonal edges, the most frequent, all lie off the bounds.
+
+use std::f32::consts::PI;
 
 use image::GrayImage;
 
 use super::components::Components;
 use super::neighbourhoods::{inner_rows, neighbourhoods};
 
-/// Bins that lengths are counted in.
+/// Bins that lengths are counted in, and angles.
 pub(super) const BINS: usize = 7;
+
+/// By how much of a bin the bins of angles are turned back.
+const TURN: f32 = 1.0 / 8.0;
 
 /// The longest side of the picture over the length that the first bin ends at. Each bin reaches
 /// twice as far as the one before, so with seven the last begins at the longest side itself.
@@ -48,7 +58,24 @@ pub(super) struct EdgeFinder {
     lines: Vec<u8>,
     components: Components,
     row: SmoothedRow,
+    angles: AngleBins,
 }
+
+/// What the edges of a picture say.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct EdgeShares {
+    /// Shares of all edges whose length lies in each bin; all 0 if there are no edges.
+    ///
+    /// The first bin holds edges shorter than 1/32 of the longest side, the next those below 1/16,
+    /// and so on; the last holds those as long as that side, or longer.
+    pub(super) lengths: [f32; BINS],
+    /// Shares of all pixels of edges whose angle lies in each bin; all 0 if there are no edges.
+    pub(super) angles: [f32; BINS],
+}
+
+/// The bounds between the bins of angles, and behind the last: directions of length 1.
+#[derive(Clone, Copy, Debug)]
+struct AngleBins([(f32, f32); BINS]);
 
 /// A row after the vertical half of the two separable kernels.
 #[derive(Debug, Default)]
@@ -58,15 +85,13 @@ struct SmoothedRow {
 }
 
 impl EdgeFinder {
-    /// Shares of all edges whose length lies in each bin; all 0 if there are no edges.
-    ///
-    /// The first bin holds edges shorter than 1/32 of the longest side, the next those below 1/16,
-    /// and so on; the last holds those as long as that side, or longer.
-    pub(super) fn length_shares(&mut self, grey: &GrayImage) -> [f32; BINS] {
+    /// The shares of a picture in luma.
+    pub(super) fn measure(&mut self, grey: &GrayImage) -> EdgeShares {
         let (width, height) = (grey.width() as usize, grey.height() as usize);
         self.derive(grey, width, height);
         self.thin(width, height);
-        self.count(width, width.max(height))
+        let lengths = shares(self.count_lengths(width, width.max(height)));
+        EdgeShares { lengths, angles: shares(self.count_angles()) }
     }
 
     fn derive(&mut self, grey: &[u8], width: usize, height: usize) {
@@ -100,14 +125,48 @@ impl EdgeFinder {
         }
     }
 
-    fn count(&mut self, width: usize, longest_side: usize) -> [f32; BINS] {
+    fn count_lengths(&mut self, width: usize, longest_side: usize) -> [u32; BINS] {
         let mut counts = [0_u32; BINS];
         let lines = self.components.find(&self.lines, width);
         for edge in lines.filter(|line| line.peak == IS_STRONG) {
             counts[bin(edge.area as usize, longest_side)] += 1;
         }
-        let all = counts.iter().sum::<u32>().max(1) as f32;
-        counts.map(|count| count as f32 / all)
+        counts
+    }
+
+    /// Counts the pixels of the edges that were found last.
+    fn count_angles(&self) -> [u32; BINS] {
+        let mut counts = [0_u32; BINS];
+        let runs = self.components.runs().filter(|(_, line)| line.peak == IS_STRONG);
+        for pixel in runs.flat_map(|(run, _)| run) {
+            counts[self.angles.bin(self.across[pixel], self.down[pixel])] += 1;
+        }
+        counts
+    }
+}
+
+/// The parts of the sum; all 0 if that is 0.
+fn shares(counts: [u32; BINS]) -> [f32; BINS] {
+    let all = counts.iter().sum::<u32>().max(1) as f32;
+    counts.map(|count| count as f32 / all)
+}
+
+impl Default for AngleBins {
+    fn default() -> Self {
+        let bound = |bin: usize| ((bin + 1) as f32 - TURN) * PI / BINS as f32;
+        Self(std::array::from_fn(|bin| (bound(bin).cos(), bound(bin).sin())))
+    }
+}
+
+impl AngleBins {
+    /// The bin of a gradient's angle.
+    fn bin(&self, across: i16, down: i16) -> usize {
+        let is_upward = down < 0 || (down == 0 && across < 0);
+        let (across, down) = (f32::from(across), f32::from(down));
+        let (x, y) = if is_upward { (-across, -down) } else { (across, down) };
+        // The bounds that the gradient lies at or beyond; beyond the last is the first bin again.
+        let reached = self.0.iter().filter(|(cosine, sine)| cosine * y >= sine * x).count();
+        reached % BINS
     }
 }
 
@@ -199,7 +258,7 @@ mod tests {
 
     fn lengths(picture: &GrayImage) -> Vec<u32> {
         let mut finder = EdgeFinder::default();
-        finder.length_shares(picture);
+        finder.measure(picture);
         let lines = finder.components.find(&finder.lines, picture.width() as usize);
         lines.filter(|line| line.peak == IS_STRONG).map(|line| line.area).collect()
     }
@@ -269,7 +328,7 @@ mod tests {
         for x in [4, 90, 100, 110] {
             draw_filled_rect_mut(&mut picture, Rect::at(x, 80).of_size(1, 1), Luma([255]));
         }
-        let shares = EdgeFinder::default().length_shares(&picture);
+        let shares = EdgeFinder::default().measure(&picture).lengths;
         assert_eq!(shares.iter().sum::<f32>(), 1.0);
         assert_eq!(shares[6], 0.2, "{shares:?}");
     }
@@ -278,7 +337,68 @@ mod tests {
     fn no_edges_no_shares() {
         for (width, height) in [(1, 1), (1, 320), (4, 4), (5, 5), (64, 64)] {
             let flat = GrayImage::from_pixel(width, height, Luma([200]));
-            assert_eq!(EdgeFinder::default().length_shares(&flat), [0.0; BINS]);
+            let none = EdgeShares { lengths: [0.0; BINS], angles: [0.0; BINS] };
+            assert_eq!(EdgeFinder::default().measure(&flat), none);
         }
+    }
+
+    /// The bin, from 1, of an angle in degrees.
+    fn angle_bin(degrees: f32) -> usize {
+        let (sine, cosine) = degrees.to_radians().sin_cos();
+        AngleBins::default().bin((9000.0 * cosine) as i16, (9000.0 * sine) as i16) + 1
+    }
+
+    #[test]
+    fn half_a_turn_is_cut_into_seven_equal_bins() {
+        let cases = [
+            (0.0, 1),
+            (22.0, 1),
+            (23.0, 2),
+            (45.0, 2),
+            (60.0, 3),
+            (90.0, 4),
+            (110.0, 5),
+            (135.0, 6),
+            (160.0, 7),
+            (176.0, 7),
+            (178.0, 1),
+        ];
+        for (degrees, bin) in cases {
+            assert_eq!(angle_bin(degrees), bin, "{degrees}");
+            assert_eq!(angle_bin(degrees - 180.0), bin, "{degrees} from bright to dark");
+            assert_eq!(angle_bin(degrees + 180.0), bin, "{degrees} from bright to dark");
+        }
+    }
+
+    /// The angle shares of a picture whose two halves meet in a line across that direction.
+    fn halves(across: i32, down: i32) -> [f32; BINS] {
+        let is_beyond = |x: u32, y: u32| across * (x as i32 - 40) + down * (y as i32 - 40) > 0;
+        let picture =
+            GrayImage::from_fn(80, 80, |x, y| Luma([if is_beyond(x, y) { 220 } else { 20 }]));
+        EdgeFinder::default().measure(&picture).angles
+    }
+
+    #[test]
+    fn straight_edges_have_one_angle() {
+        let only = |bin: usize| std::array::from_fn(|other| f32::from(other == bin - 1));
+        assert_eq!((halves(1, 0), halves(-1, 0)), (only(1), only(1)), "upright");
+        assert_eq!((halves(0, 1), halves(0, -1)), (only(4), only(4)), "level");
+        assert_eq!((halves(1, 1), halves(-1, -1)), (only(2), only(2)), "falling gradient");
+        assert_eq!((halves(-1, 1), halves(1, -1)), (only(6), only(6)), "rising gradient");
+    }
+
+    #[test]
+    fn angles_are_weighted_by_the_length_of_the_edges() {
+        let angles = EdgeFinder::default().measure(&picture_with(60, 20, 200)).angles;
+        assert!((angles.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+        // Two sides of 20, two of 60; the corners have the angles in between.
+        assert!((angles[0] - 0.25).abs() < 0.06, "{angles:?}");
+        assert!((angles[3] - 0.75).abs() < 0.06, "{angles:?}");
+    }
+
+    #[test]
+    fn faint_lines_that_are_no_edges_have_no_angle() {
+        let faint = GrayImage::from_fn(64, 40, |x, _| Luma([if x < 30 { 50 } else { 65 }]));
+        assert_eq!(EdgeFinder::default().measure(&faint).angles, [0.0; BINS]);
     }
 }

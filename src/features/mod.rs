@@ -1,18 +1,25 @@
-//! Seven cheap numbers that describe a picture: what the premodel looks at.
+//! Cheap numbers that describe a picture: what a premodel may look at.
 //!
-//! The seven are those that the paper behind classifyd ("Adaptive Deep Learning Model Selection on
-//! Embedded Systems", LCTES 2018) was left with of 29; it names them and publishes no formulas. The
-//! formulas are ours, each in the module of its family:
+//! The 29 are the candidates of the paper behind classifyd ("Adaptive Deep Learning Model Selection
+//! on Embedded Systems", LCTES 2018), which names them and publishes no formulas. The formulas are
+//! ours, each in the module of its family. Which of them a premodel looks at, training decides.
 //!
 //! | feature | is | range | in |
 //! |---|---|---|---|
 //! | `n_keypoints` | FAST-9 corners for each 10,000 pixels | 0 and up | `keypoints` |
+//! | `avg_brightness` | average luma | 0 to 1 | `tones` |
+//! | `brightness_rms` | root of the mean square of luma | 0 to 1 | `tones` |
 //! | `avg_perceived_brightness` | perceived brightness of the average colour | 0 to 1 | `tones` |
-//! | `hue1` | share of pixels with hues from red to orange-yellow | 0 to 1 | `hues` |
+//! | `perceived_brightness_rms` | root of the mean square of perceived brightness | 0 to 1 | `tones` |
 //! | `contrast` | standard deviation of luma | 0 to 0.5 | `tones` |
+//! | `edge_length1` to `7` | shares of edges by length: below 1/32 of the longest side, below 1/16, 1/8, 1/4, 1/2, 1, and the rest | 0 to 1 | `edges` |
+//! | `edge_angle1` to `7` | shares of edge pixels by the direction of their gradient, in sevenths of 180 degrees | 0 to 1 | `edges` |
 //! | `area_by_perim` | main object's area over its perimeter, over the longest side | 0 to 0.25 | `main_object` |
-//! | `edge_length1` | share of edges shorter than 1/32 of the longest side | 0 to 1 | `edges` |
-//! | `aspect_ratio` | main object's width over its height | 1/256 to 256 | `main_object` |
+//! | `aspect_ratio` | binary logarithm of the main object's width over its height | -3 to 3 | `main_object` |
+//! | `hue1` to `7` | shares of pixels by hue, in sevenths of the colour circle from red on; the rest is grey | 0 to 1 | `hues` |
+//!
+//! The main object is found without a detector: it is the largest connected thing whose colour
+//! differs from those along the picture's four sides (see `main_object`).
 //!
 //! All are measured on a working copy of bounded size, so a scene has nearly the same features
 //! whatever the camera's resolution, and exactly the same whatever the pixel format and the stride.
@@ -35,6 +42,7 @@ use crate::resample::ResampleError;
 use edges::EdgeFinder;
 use keypoints::CornerFinder;
 use main_object::ObjectFinder;
+use tones::Tones;
 use working_copy::WorkingCopy;
 
 /// The features of one picture, in the order of [`Features::NAMES`].
@@ -43,17 +51,39 @@ pub struct Features([f32; Features::COUNT]);
 
 impl Features {
     /// How many there are.
-    pub const COUNT: usize = 7;
+    pub const COUNT: usize = 29;
 
-    /// Their names, as in the paper.
+    /// Their names, as in the paper and in its order.
     pub const NAMES: [&'static str; Self::COUNT] = [
         "n_keypoints",
+        "avg_brightness",
+        "brightness_rms",
         "avg_perceived_brightness",
-        "hue1",
+        "perceived_brightness_rms",
         "contrast",
-        "area_by_perim",
         "edge_length1",
+        "edge_length2",
+        "edge_length3",
+        "edge_length4",
+        "edge_length5",
+        "edge_length6",
+        "edge_length7",
+        "edge_angle1",
+        "edge_angle2",
+        "edge_angle3",
+        "edge_angle4",
+        "edge_angle5",
+        "edge_angle6",
+        "edge_angle7",
+        "area_by_perim",
         "aspect_ratio",
+        "hue1",
+        "hue2",
+        "hue3",
+        "hue4",
+        "hue5",
+        "hue6",
+        "hue7",
     ];
 
     /// Wraps values in the order of [`Self::NAMES`]; `None` if one is not finite.
@@ -123,18 +153,24 @@ impl Extractor {
     /// Measures the working copy, in the order of [`Features::NAMES`].
     fn measure(&mut self) -> [f32; Features::COUNT] {
         let (grey, planes) = (self.copy.grey(), self.copy.planes());
-        let [hue1, ..] = hues::shares(planes);
-        let [edge_length1, ..] = self.edges.length_shares(grey);
+        let tones = Tones::of(grey, planes);
+        let edges = self.edges.measure(grey);
         let object = self.objects.find(planes, self.copy.width());
-        [
+        let levels = [
             self.corners.density(grey),
-            tones::average_perceived_brightness(planes),
-            hue1,
-            tones::contrast(grey),
-            object.area_by_perimeter,
-            edge_length1,
-            object.aspect_ratio,
-        ]
+            tones.brightness,
+            tones.brightness_rms,
+            tones.perceived_brightness,
+            tones.perceived_brightness_rms,
+            tones.contrast,
+        ];
+        let outline = [object.area_by_perimeter, object.aspect_ratio];
+        let hues = hues::shares(planes);
+        let families: [&[f32]; 5] = [&levels, &edges.lengths, &edges.angles, &outline, &hues];
+        let mut measured = families.into_iter().flatten();
+        let values = std::array::from_fn(|_| measured.next().copied().unwrap_or(f32::NAN));
+        debug_assert!(measured.next().is_none(), "a family has more features than names");
+        values
     }
 }
 

@@ -43,10 +43,25 @@ fn value(features: Features, name: &str) -> f32 {
     features.named().find(|(known, _)| *known == name).unwrap().1
 }
 
-fn assert_features(features: Features, expected: [f32; Features::COUNT]) {
-    for ((name, value), expected) in features.named().zip(expected) {
+/// Checks the features that are named, and that all others are 0.
+fn assert_features(features: Features, expected: &[(&str, f32)]) {
+    for (name, value) in features.named() {
+        let expected = expected.iter().find(|(known, _)| *known == name);
+        let expected = expected.map_or(0.0, |(_, value)| *value);
         assert!((value - expected).abs() < 1e-4, "{name} is {value}, not {expected}");
     }
+    let unknown = expected.iter().find(|(name, _)| !Features::NAMES.contains(name));
+    assert_eq!(unknown, None);
+}
+
+/// All four brightnesses, of a picture without contrast.
+fn flat(brightness: f32) -> [(&'static str, f32); 4] {
+    [
+        ("avg_brightness", brightness),
+        ("brightness_rms", brightness),
+        ("avg_perceived_brightness", brightness),
+        ("perceived_brightness_rms", brightness),
+    ]
 }
 
 /// A scene that keeps its proportions at any size.
@@ -62,25 +77,66 @@ fn scene(width: u32, height: u32) -> RgbImage {
 }
 
 #[test]
-fn flat_pictures_have_brightness_and_nothing_else() {
-    let whole = 64.0 * 48.0 / (2.0 * (64.0 + 48.0)) / 64.0;
-    for (level, brightness) in [(0, 0.0), (51, 0.2), (255, 1.0)] {
-        let flat = RgbImage::from_pixel(64, 48, Rgb([level; 3]));
-        assert_features(extract(&flat), [0.0, brightness, 0.0, 0.0, whole, 0.0, 64.0 / 48.0]);
+fn the_names_are_those_of_the_paper_in_its_order() {
+    let first = ["n_keypoints", "avg_brightness", "brightness_rms", "avg_perceived_brightness"];
+    assert_eq!(Features::NAMES[..4], first);
+    assert_eq!(Features::NAMES[4..6], ["perceived_brightness_rms", "contrast"]);
+    assert_eq!(Features::NAMES[20..22], ["area_by_perim", "aspect_ratio"]);
+    for (start, family) in [(6, "edge_length"), (13, "edge_angle"), (22, "hue")] {
+        let names: Vec<String> = (1..=7).map(|bin| format!("{family}{bin}")).collect();
+        assert_eq!(Features::NAMES[start..start + 7], names);
     }
 }
 
 #[test]
-fn half_black_half_white_has_the_greatest_contrast_and_one_long_edge() {
-    let halves = RgbImage::from_fn(64, 64, |x, _| Rgb([if x < 32 { 0 } else { 255 }; 3]));
-    assert_features(extract(&halves), [0.0, 0.5, 0.0, 0.5, 0.25, 0.0, 1.0]);
+fn flat_pictures_have_brightness_and_nothing_else() {
+    let whole = 64.0 * 48.0 / (2.0 * (64.0 + 48.0)) / 64.0;
+    let outline = [("area_by_perim", whole), ("aspect_ratio", (64.0_f32 / 48.0).log2())];
+    for (level, brightness) in [(0, 0.0), (51, 0.2), (255, 1.0)] {
+        let picture = RgbImage::from_pixel(64, 48, Rgb([level; 3]));
+        assert_features(extract(&picture), &[&flat(brightness)[..], &outline].concat());
+    }
 }
 
 #[test]
-fn red_stripes_count_in_the_first_hue() {
+fn half_black_half_white_has_the_greatest_contrast_and_one_long_upright_edge() {
+    let halves = RgbImage::from_fn(64, 64, |x, _| Rgb([if x < 32 { 0 } else { 255 }; 3]));
+    let expected = [
+        ("avg_brightness", 0.5),
+        ("brightness_rms", 0.5_f32.sqrt()),
+        ("avg_perceived_brightness", 0.5),
+        ("perceived_brightness_rms", 0.5_f32.sqrt()),
+        ("contrast", 0.5),
+        // 60 of 64 pixels: at the outermost there is no gradient.
+        ("edge_length6", 1.0),
+        ("edge_angle1", 1.0),
+        ("area_by_perim", 0.25),
+    ];
+    assert_features(extract(&halves), &expected);
+}
+
+#[test]
+fn edges_are_counted_by_length_and_their_pixels_by_angle() {
+    let mut picture = RgbImage::from_pixel(128, 128, Rgb([20; 3]));
+    // Two level lines across the picture; between them a notch, 20 wide and 12 high.
+    draw_filled_rect_mut(&mut picture, Rect::at(0, 32).of_size(128, 64), Rgb([200; 3]));
+    draw_filled_rect_mut(&mut picture, Rect::at(0, 52).of_size(20, 12), Rgb([20; 3]));
+    let features = extract(&picture);
+    let lengths: f32 = (1..=7).map(|bin| value(features, &format!("edge_length{bin}"))).sum();
+    assert!((lengths - 1.0).abs() < 1e-5, "{features:?}");
+    assert!((value(features, "edge_length6") - 2.0 / 3.0).abs() < 1e-5, "{features:?}");
+    assert!((value(features, "edge_length5") - 1.0 / 3.0).abs() < 1e-5, "{features:?}");
+    assert!(value(features, "edge_angle4") > 0.9, "{features:?}");
+    let upright = value(features, "edge_angle1");
+    assert!((0.02..0.05).contains(&upright), "{features:?}");
+}
+
+#[test]
+fn stripes_count_in_their_hues_and_grey_in_none() {
     let colours = [Rgb([255, 0, 0]), Rgb([0, 255, 0]), Rgb([0, 0, 255]), Rgb([128; 3])];
-    let stripes = RgbImage::from_fn(80, 50, |x, _| colours[x as usize / 20]);
-    assert_eq!(value(extract(&stripes), "hue1"), 0.25);
+    let features = extract(&RgbImage::from_fn(80, 50, |x, _| colours[x as usize / 20]));
+    let hues: Vec<f32> = (1..=7).map(|bin| value(features, &format!("hue{bin}"))).collect();
+    assert_eq!(hues, [0.25, 0.0, 0.25, 0.0, 0.25, 0.0, 0.0]);
 }
 
 #[test]
@@ -101,7 +157,7 @@ fn a_rectangle_gives_its_outline_at_full_and_at_reduced_size() {
         draw_filled_rect_mut(&mut image, at, Rgb([240, 220, 40]));
         let features = extract(&image);
         assert!((value(features, "area_by_perim") - expected).abs() < 0.002, "{features:?}");
-        assert!((value(features, "aspect_ratio") - 2.0).abs() < 0.05, "{features:?}");
+        assert!((value(features, "aspect_ratio") - 1.0).abs() < 0.03, "{features:?}");
     }
 }
 
@@ -147,11 +203,23 @@ fn a_scene_has_nearly_the_same_features_at_every_resolution() {
 #[test]
 fn the_smallest_and_the_longest_pictures_have_features() {
     let dot = extract(&RgbImage::from_pixel(1, 1, Rgb([255; 3])));
-    assert_features(dot, [0.0, 1.0, 0.0, 0.0, 0.25, 0.0, 1.0]);
-    let line = extract(&RgbImage::from_pixel(4096, 1, Rgb([255, 0, 0])));
-    assert_features(line, [0.0, 0.241_f32.sqrt(), 1.0, 0.0, 1.0 / 514.0, 0.0, 256.0]);
+    assert_features(dot, &[&flat(1.0)[..], &[("area_by_perim", 0.25)]].concat());
+    let red = 0.241_f32.sqrt();
+    let line = |aspect_ratio| {
+        [
+            ("avg_brightness", 77.0 / 255.0),
+            ("brightness_rms", 77.0 / 255.0),
+            ("avg_perceived_brightness", red),
+            ("perceived_brightness_rms", red),
+            ("area_by_perim", 1.0 / 514.0),
+            ("aspect_ratio", aspect_ratio),
+            ("hue1", 1.0),
+        ]
+    };
+    let row = extract(&RgbImage::from_pixel(4096, 1, Rgb([255, 0, 0])));
+    assert_features(row, &line(3.0));
     let column = extract(&RgbImage::from_pixel(1, 4096, Rgb([255, 0, 0])));
-    assert_features(column, [0.0, 0.241_f32.sqrt(), 1.0, 0.0, 1.0 / 514.0, 0.0, 1.0 / 256.0]);
+    assert_features(column, &line(-3.0));
 }
 
 #[test]
@@ -186,14 +254,16 @@ proptest! {
     ) {
         let picture = picture(&image, format, padding, ending);
         let features = Extractor::new().extract(&picture).unwrap();
-        let [keypoints, brightness, hue, contrast, area, edge, aspect] = *features.values();
-        prop_assert!(keypoints >= 0.0);
-        prop_assert!((0.0..=1.0).contains(&brightness));
-        prop_assert!((0.0..=1.0).contains(&hue));
-        prop_assert!((0.0..=0.5).contains(&contrast));
-        prop_assert!(area > 0.0 && area <= 0.25);
-        prop_assert!((0.0..=1.0).contains(&edge));
-        prop_assert!(aspect > 0.0 && aspect <= 256.0);
+        for (name, value) in features.named() {
+            let range = match name {
+                "n_keypoints" => 0.0..=10_000.0,
+                "contrast" => 0.0..=0.5,
+                "area_by_perim" => f32::MIN_POSITIVE..=0.25,
+                "aspect_ratio" => -3.0..=3.0,
+                _ => 0.0..=1.0,
+            };
+            prop_assert!(range.contains(&value), "{} is {}", name, value);
+        }
         prop_assert_eq!(features, extract(&image));
     }
 }

@@ -3,7 +3,8 @@
 //! Perceived brightness is that of the HSP colour model (Darel Rex Finley, 2006), in its form with
 //! the weights 0.241, 0.691 and 0.068. It is taken of the average colour, not averaged over the
 //! pixels, which costs one square root for a picture. Contrast is RMS contrast (Peli, "Contrast in
-//! complex images", 1990): the standard deviation of luma.
+//! complex images", 1990): the standard deviation of luma. All follow from the sum and the sum of
+//! squares of four planes, so each is read once.
 
 /// Of the squares of red, green and blue: their shares in the square of perceived brightness.
 const PERCEPTION: [f64; 3] = [0.241, 0.691, 0.068];
@@ -11,19 +12,40 @@ const PERCEPTION: [f64; 3] = [0.241, 0.691, 0.068];
 /// The brightest value that a pixel can have.
 const WHITE: f64 = 255.0;
 
-/// Perceived brightness of the average colour, from 0 (black) to 1 (white).
-pub(super) fn average_perceived_brightness(planes: [&[u8]; 3]) -> f32 {
-    let squared: f64 = planes
-        .into_iter()
-        .zip(PERCEPTION)
-        .map(|(plane, weight)| weight * (Moments::of(plane).mean() / WHITE).powi(2))
-        .sum();
-    squared.sqrt() as f32
+/// What the levels of a picture's planes say; each value from 0 (black, flat) up.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Tones {
+    /// Average luma; white is 1.
+    pub(super) brightness: f32,
+    /// Root of the mean square of luma; white is 1.
+    pub(super) brightness_rms: f32,
+    /// Perceived brightness of the average colour; white is 1.
+    pub(super) perceived_brightness: f32,
+    /// Perceived brightness of the colour made of the roots of the mean squares of red, green and
+    /// blue, which is the root of the mean square over the pixels; white is 1.
+    pub(super) perceived_brightness_rms: f32,
+    /// RMS contrast: the standard deviation of luma, up to 0.5 (half black, half white).
+    pub(super) contrast: f32,
 }
 
-/// RMS contrast: the standard deviation of luma, from 0 (flat) to 0.5 (half black, half white).
-pub(super) fn contrast(grey: &[u8]) -> f32 {
-    (Moments::of(grey).deviation() / WHITE) as f32
+impl Tones {
+    /// The tones of a picture, given in luma and as its red, green and blue plane.
+    pub(super) fn of(grey: &[u8], colours: [&[u8]; 3]) -> Self {
+        let (grey, colours) = (Moments::of(grey), colours.map(Moments::of));
+        let perceived = |squares: [f64; 3]| {
+            let squares = squares.into_iter().zip(PERCEPTION);
+            squares.map(|(square, weight)| weight * square).sum::<f64>().sqrt() / WHITE
+        };
+        let of_average = perceived(colours.map(|colour| colour.mean().powi(2)));
+        let of_pixels = perceived(colours.map(Moments::mean_square));
+        Self {
+            brightness: (grey.mean() / WHITE) as f32,
+            brightness_rms: (grey.mean_square().sqrt() / WHITE) as f32,
+            perceived_brightness: of_average as f32,
+            perceived_brightness_rms: of_pixels as f32,
+            contrast: (grey.deviation() / WHITE) as f32,
+        }
+    }
 }
 
 /// The count, the sum and the sum of squares of the pixels of a plane: average and spread follow.
@@ -59,9 +81,12 @@ impl Moments {
         self.sum as f64 / self.count.max(1) as f64
     }
 
+    fn mean_square(self) -> f64 {
+        self.squares as f64 / self.count.max(1) as f64
+    }
+
     fn deviation(self) -> f64 {
-        let mean_square = self.squares as f64 / self.count.max(1) as f64;
-        (mean_square - self.mean().powi(2)).max(0.0).sqrt()
+        (self.mean_square() - self.mean().powi(2)).max(0.0).sqrt()
     }
 }
 
@@ -70,7 +95,16 @@ mod tests {
     use super::*;
 
     fn of_flat(red: u8, green: u8, blue: u8) -> f32 {
-        average_perceived_brightness([&[red; 12], &[green; 12], &[blue; 12]])
+        Tones::of(&[0; 12], [&[red; 12], &[green; 12], &[blue; 12]]).perceived_brightness
+    }
+
+    /// The tones of a grey picture.
+    fn of_grey(plane: &[u8]) -> Tones {
+        Tones::of(plane, [plane; 3])
+    }
+
+    fn assert_near(value: f32, expected: f32) {
+        assert!((value - expected).abs() < 1e-6, "{value} {expected}");
     }
 
     #[test]
@@ -88,10 +122,36 @@ mod tests {
 
     #[test]
     fn contrast_is_greatest_for_half_black_half_white() {
-        assert_eq!(contrast(&[0, 255, 255, 0]), 0.5);
-        assert_eq!(contrast(&[77; 100]), 0.0);
-        let one_in_four = contrast(&[255, 0, 0, 0]);
-        assert!((one_in_four - 0.1875_f32.sqrt()).abs() < 1e-6, "{one_in_four}");
+        assert_eq!(of_grey(&[0, 255, 255, 0]).contrast, 0.5);
+        assert_eq!(of_grey(&[77; 100]).contrast, 0.0);
+        assert_near(of_grey(&[255, 0, 0, 0]).contrast, 0.1875_f32.sqrt());
+    }
+
+    #[test]
+    fn a_root_mean_square_lies_above_the_average_unless_all_is_flat() {
+        let flat = of_grey(&[51; 9]);
+        for value in [
+            flat.brightness,
+            flat.brightness_rms,
+            flat.perceived_brightness,
+            flat.perceived_brightness_rms,
+        ] {
+            assert_near(value, 0.2);
+        }
+        let quarter = of_grey(&[255, 0, 0, 0]);
+        assert_near(quarter.brightness, 0.25);
+        assert_near(quarter.brightness_rms, 0.5);
+        assert_near(quarter.perceived_brightness, 0.25);
+        assert_near(quarter.perceived_brightness_rms, 0.5);
+    }
+
+    #[test]
+    fn perceived_brightness_squares_each_colour_by_itself() {
+        // One pixel pure red, one pure green.
+        let tones = Tones::of(&[76, 150], [&[255, 0], &[0, 255], &[0, 0]]);
+        assert_near(tones.brightness, 113.0 / 255.0);
+        assert_near(tones.perceived_brightness, (0.932_f32 / 4.0).sqrt());
+        assert_near(tones.perceived_brightness_rms, (0.932_f32 / 2.0).sqrt());
     }
 
     #[test]

@@ -145,7 +145,7 @@ mod tests {
     /// A coarse grid makes ties frequent.
     fn row() -> impl Strategy<Value = Row> {
         let coarse = (0..4u8).prop_map(|step| f32::from(step) / 3.0);
-        prop_oneof![prop::array::uniform7(coarse), prop::array::uniform7(0.0..=1.0f32)]
+        prop_oneof![prop::array::uniform29(coarse), prop::array::uniform29(0.0..=1.0f32)]
     }
 
     proptest! {

@@ -25,11 +25,14 @@ pub(crate) fn result(first: usize, class: usize, milliseconds: u64) -> ModelResu
     ModelResult::new(&probabilities, class, Duration::from_millis(milliseconds))
 }
 
+/// Numbers that are hard to write.
+const NUMBERS: [f32; 7] = [0.1, 2e-7, -3.5, 4.0, 1e9, 0.0, 1.0 / 3.0];
+
 fn image(file: &str) -> ImageRecord {
     ImageRecord {
         file: file.to_owned(),
         class: 3,
-        features: Features::new([0.1, 2e-7, -3.5, 4.0, 1e9, 0.0, 1.0 / 3.0]).unwrap(),
+        features: Features::new(std::array::from_fn(|column| NUMBERS[column % 7])).unwrap(),
         results: vec![result(3, 3, 5), result(4, 3, 20)],
     }
 }
