@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use classifyd::features::Features;
+use classifyd::features::{FeatureSet, Features};
 use classifyd::models::{ModelId, Sha256Hex};
 use classifyd::premodel::{
     Criterion, Example, KnownModel, LabelSource, Premodel, RankedPremodel, Recipe, Scaling,
@@ -11,6 +11,9 @@ use classifyd::premodel::{
 use criterion::{BatchSize, BenchmarkId, Criterion as Bench, criterion_group, criterion_main};
 
 const MODELS: usize = 7;
+
+/// Features that the premodel looks at.
+const COLUMNS: usize = 7;
 
 /// The shipped premodel holds about 2,400 examples, the paper's 50,000.
 const EXAMPLES: [usize; 2] = [2_400, 50_000];
@@ -23,12 +26,13 @@ fn recipe(examples: usize) -> Recipe {
     let mut random = fastrand::Rng::with_seed(7);
     let model = |number: usize| KnownModel {
         id: ModelId::new(&format!("model_{number}")).expect("a plain name"),
-        sha256: Sha256Hex::of(&[number as u8]),
+        fingerprint: Sha256Hex::of(&[number as u8]),
         mean_latency: Duration::from_millis(5 << number),
     };
+    let looked_at = FeatureSet::of_columns(0..COLUMNS).expect("there are as many features");
     let examples: Vec<Example> = (0..examples)
         .map(|_| Example {
-            features: picture(&mut random),
+            features: looked_at.pick(&picture(&mut random)),
             right: (0..MODELS).filter(|_| random.f32() < 0.8).collect(),
         })
         .collect();
@@ -40,6 +44,7 @@ fn recipe(examples: usize) -> Recipe {
         criterion: Criterion::Top1,
         label_source: LabelSource::Labels,
         trained_on: "random numbers".to_owned(),
+        features: looked_at,
         scaling: Scaling::of(examples.iter().map(|e| &e.features)).expect("there are examples"),
         examples,
     }
@@ -48,7 +53,8 @@ fn recipe(examples: usize) -> Recipe {
 fn narrowed(examples: usize) -> RankedPremodel {
     let recipe = recipe(examples);
     let loaded = recipe.models.clone();
-    let loaded: Vec<_> = loaded.iter().map(|model| (&model.id, &model.sha256)).collect();
+    let loaded: Vec<_> =
+        loaded.iter().map(|model| (&model.id, model.fingerprint.clone())).collect();
     let premodel = Premodel::new(recipe).expect("the recipe is sound");
     premodel.restrict_to(&loaded).expect("every model is known").premodel
 }

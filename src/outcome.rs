@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Sender;
 
 use crate::clock::Clock;
-use crate::features::Features;
 use crate::frame::{Budget, Deadline, Origin, Pace};
 use crate::models::{ModelId, Provider};
 
@@ -174,8 +173,8 @@ impl Stage {
 /// What the stages learnt of a frame on its way.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
-    /// The premodel's features, if the policy needed them.
-    pub features: Option<Features>,
+    /// Names and values of the features that the premodel looked at, if the policy needed one.
+    pub features: Option<Vec<(&'static str, f32)>>,
     /// How likely each model is to be right, in the order of preference.
     pub scores: Vec<(ModelId, f32)>,
     /// Time spent in each stage that the frame reached.

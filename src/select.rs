@@ -54,7 +54,7 @@ fn by_features(
     let measured = clock.now();
     let selection = premodel.select(&features);
     let trace = frame.ticket.trace();
-    trace.features = Some(features);
+    trace.features = Some(premodel.premodel().features().named(&features).collect());
     trace.scores = selection.ranking.clone();
     trace.timings.features = Some(measured - start);
     trace.timings.premodel = Some(clock.now() - measured);

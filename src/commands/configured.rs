@@ -202,7 +202,7 @@ impl<'a> Survey<'a> {
         let Some(file) = self.keep(file) else { return };
         match (Premodel::load(&file), configured) {
             (Ok(premodel), _) => {
-                let loaded: Vec<_> = manifests.iter().map(|m| (&m.id, &m.sha256)).collect();
+                let loaded: Vec<_> = manifests.iter().map(|m| (&m.id, m.fingerprint())).collect();
                 let restriction = premodel.restrict_to(&loaded).map_err(Failure::from);
                 self.keep(restriction);
             }

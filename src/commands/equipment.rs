@@ -148,12 +148,13 @@ pub fn description(roster: &Roster, chooser: &Chooser) -> String {
 /// The premodel, narrowed to the loaded models.
 pub fn premodel(file: &Path, roster: &Roster) -> Result<RankedPremodel, Failure> {
     let manifests = || roster.classifiers.iter().map(|classifier| classifier.manifest());
-    let loaded: Vec<_> = manifests().map(|manifest| (&manifest.id, &manifest.sha256)).collect();
+    let loaded: Vec<_> =
+        manifests().map(|manifest| (&manifest.id, manifest.fingerprint())).collect();
     let restriction = Premodel::load(file)?.restrict_to(&loaded)?;
     for model in &restriction.changed {
         log::warn!(
-            "model {model} is left out: the premodel was trained with another file of that name \
-             (train again with `classifyd profile` and `classifyd train`)"
+            "model {model} is left out: the premodel was trained with another file of that name, or \
+             its manifest described another input or output (train again with `classifyd profile` and `classifyd train`)"
         );
     }
     for model in &restriction.unknown {

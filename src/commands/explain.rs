@@ -49,16 +49,18 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
 fn premodel(context: &Context) -> Result<RankedPremodel, Failure> {
     let places = &context.places;
     let manifests = equipment::manifests_for(&PolicyKind::Premodel, places)?;
-    let present: Vec<_> = manifests.iter().map(|m| (&m.id, &m.sha256)).collect();
+    let present: Vec<_> = manifests.iter().map(|m| (&m.id, m.fingerprint())).collect();
     Ok(Premodel::load(&places.premodel()?)?.restrict_to(&present)?.premodel)
 }
 
 fn feature_table(features: &Features, premodel: &Premodel) -> String {
-    let scaling = &premodel.recipe().scaling;
+    let (scaling, looked_at) = (&premodel.recipe().scaling, premodel.features());
+    let row = looked_at.pick(features);
     let mut table = Table::new(["feature", "value", "scaled", "training min", "training max"]);
-    let scaled = scaling.apply(features);
+    let scaled = scaling.apply(&row);
     let range = scaling.minimum().values().iter().zip(scaling.maximum().values());
-    for (((name, value), scaled), (minimum, maximum)) in features.named().zip(scaled).zip(range) {
+    let named = looked_at.named(features);
+    for (((name, value), scaled), (minimum, maximum)) in named.zip(scaled).zip(range) {
         table.row([
             name.to_owned(),
             format!("{value:.4}"),
@@ -67,7 +69,7 @@ fn feature_table(features: &Features, premodel: &Premodel) -> String {
             format!("{maximum:.4}"),
         ]);
     }
-    let note = match scaling.covers(features) {
+    let note = match scaling.covers(&row) {
         true => "",
         false => {
             "outside the training range, so clamped: this picture is unlike the training set\n"

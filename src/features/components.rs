@@ -233,7 +233,7 @@ mod tests {
         assert_eq!(runs, [(0..1, 1), (2..3, 7), (4..5, 7), (8..11, 7), (16..18, 7)]);
         assert_eq!(components.runs().filter(|(_, part)| part.peak == 3).count(), 4);
         assert_eq!(components.find(&[0, 1], 2).count(), 1);
-        assert_eq!(components.runs().map(|(run, _)| run).collect::<Vec<_>>(), [1..2]);
+        assert_eq!(components.runs().map(|(run, _)| run).last(), Some(1..2));
     }
 
     #[test]

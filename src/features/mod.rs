@@ -32,6 +32,7 @@ mod hues;
 mod keypoints;
 mod main_object;
 mod neighbourhoods;
+mod set;
 mod tones;
 mod working_copy;
 
@@ -39,6 +40,8 @@ use thiserror::Error;
 
 use crate::frame::Picture;
 use crate::resample::ResampleError;
+pub use set::{FeatureRow, FeatureSet, FeatureSetFault};
+
 use edges::EdgeFinder;
 use keypoints::CornerFinder;
 use main_object::ObjectFinder;

@@ -148,7 +148,7 @@ pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
 fn header(classifiers: &[Classifier], classes: usize) -> Header {
     let model = |classifier: &Classifier| ProfiledModel {
         id: classifier.manifest().id.clone(),
-        sha256: classifier.manifest().sha256.clone(),
+        fingerprint: classifier.manifest().fingerprint(),
         provider: classifier.session().provider(),
     };
     let models = classifiers.iter().map(model).collect();

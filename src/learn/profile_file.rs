@@ -1,12 +1,12 @@
 //! Profiles: what every model answered to every training picture, and how long it took.
 //!
-//! # Format, version 1
+//! # Format, version 2
 //!
 //! JSON Lines. The first line describes the profile:
 //!
 //! ```json
-//! {"format":"classifyd-profile","version":1,
-//!  "models":[{"name":"lite0","sha256":"…","provider":"cpu"}],
+//! {"format":"classifyd-profile","version":2,
+//!  "models":[{"name":"lite0","fingerprint":"…","provider":"cpu"}],
 //!  "features":["n_keypoints","…"],"classes":1000,"machine":"…"}
 //! ```
 //!
@@ -39,7 +39,7 @@ use crate::features::Features;
 use crate::models::{ModelId, Provider, Sha256Hex};
 
 /// The version of the format that is written, and the only one read.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// How many guesses of a model are kept.
 pub const GUESSES: usize = 5;
@@ -69,8 +69,8 @@ pub struct Header {
 pub struct ProfiledModel {
     /// Its name.
     pub id: ModelId,
-    /// The digest of its file.
-    pub sha256: Sha256Hex,
+    /// The fingerprint of its manifest.
+    pub fingerprint: Sha256Hex,
     /// What it ran on.
     pub provider: Provider,
 }

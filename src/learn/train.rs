@@ -21,6 +21,7 @@ mod tests;
 use thiserror::Error;
 
 use super::profile_file::Profile;
+use crate::features::FeatureSet;
 use crate::models::ModelId;
 use crate::premodel::{
     Criterion, Example, KnownModel, LabelSource, Premodel, Recipe, RecipeFault, Scaling,
@@ -157,14 +158,15 @@ fn fit(
     let deployment = deployment::deploy(&right, &candidates, plan.options.theta)
         .ok_or(TrainError::NothingRight)?;
     let sequence = deployment.sequence();
-    let features = pictures.iter().map(|picture| &picture.features);
+    let chosen = FeatureSet::all();
+    let rows: Vec<_> = pictures.iter().map(|picture| chosen.pick(&picture.features)).collect();
     let known = samples.models.iter().zip(latencies).map(|(model, mean_latency)| KnownModel {
         id: model.id.clone(),
-        sha256: model.sha256.clone(),
+        fingerprint: model.fingerprint.clone(),
         mean_latency,
     });
-    let example =
-        |picture: &&samples::Picture| Example { features: picture.features, right: picture.right };
+    let scaling = Scaling::of(rows.iter()).ok_or(TrainError::NoImage)?;
+    let examples = rows.into_iter().zip(&right);
     let premodel = Premodel::new(Recipe {
         models: known.collect(),
         fallback: deployment::most_accurate(&right, &candidates, &sequence),
@@ -173,8 +175,9 @@ fn fit(
         criterion: plan.options.criterion,
         label_source: LabelSource::Labels,
         trained_on: plan.trained_on(pictures.len()),
-        scaling: Scaling::of(features).ok_or(TrainError::NoImage)?,
-        examples: pictures.iter().map(example).collect(),
+        features: chosen,
+        scaling,
+        examples: examples.map(|(features, &right)| Example { features, right }).collect(),
     })?;
     Ok((premodel, deployment))
 }

@@ -6,6 +6,7 @@
 mod digest;
 mod error;
 mod file;
+mod fingerprint;
 mod manifest;
 #[cfg(test)]
 mod tests;

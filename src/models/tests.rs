@@ -167,3 +167,58 @@ fn the_file_is_compared_with_its_digest() {
     assert!(!manifest.is_present());
     assert!(matches!(manifest.verify_file(), Err(ManifestError::File { .. })));
 }
+
+fn fingerprint(from: &str, to: &str) -> Sha256Hex {
+    load(directory(from, to).path()).unwrap().fingerprint()
+}
+
+#[test]
+fn a_fingerprint_is_the_same_for_ever() {
+    let text = "classifyd model 1\n\
+        file e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\n\
+        input input\nlayout nchw\nsize 8 8\nchannels rgb\n\
+        mean 00000000 00000000 00000000\nstd 3f800000 3f800000 3f800000\n\
+        resize bilinear\nfit crop 3f800000\n\
+        output output\nkind logits\nclasses 2\nbackground false\n";
+    assert_eq!(fingerprint("two.onnx", "two.onnx"), Sha256Hex::of(text.as_bytes()));
+}
+
+#[test]
+fn whatever_changes_answers_changes_the_fingerprint() {
+    let changes = [
+        ("sha256 = \"e3b0", "sha256 = \"e3b1"),
+        ("name = \"input\"", "name = \"other\""),
+        ("layout = \"nchw\"", "layout = \"nhwc\""),
+        ("width = 8", "width = 16"),
+        ("height = 8", "height = 16"),
+        ("channels = \"rgb\"", "channels = \"bgr\""),
+        ("mean = [0.0, 0.0, 0.0]", "mean = [0.0, 0.0, 1.0]"),
+        ("std = [1.0, 1.0, 1.0]", "std = [1.0, 1.5, 1.0]"),
+        ("resize = \"bilinear\"", "resize = \"bicubic\""),
+        ("crop = 1.0", "crop = 0.875"),
+        ("crop = 1.0", "fit = \"squash\""),
+        ("name = \"output\"", "name = \"other\""),
+        ("kind = \"logits\"", "kind = \"probabilities\""),
+        ("classes = 2\nbackground = false", "classes = 3\nbackground = true"),
+    ];
+    let mut seen = vec![fingerprint("two.onnx", "two.onnx")];
+    for (from, to) in changes {
+        let changed = fingerprint(from, to);
+        assert!(!seen.contains(&changed), "{to}");
+        seen.push(changed);
+    }
+}
+
+#[test]
+fn what_changes_no_answer_leaves_the_fingerprint() {
+    let same = fingerprint("two.onnx", "two.onnx");
+    for (from, to) in [
+        ("description = \"two classes\"", "description = \"cats and dogs\""),
+        ("file = \"two.onnx\"", "file = \"deux.onnx\""),
+        ("licence = \"MIT\"", "licence = \"ISC\""),
+        ("top1 = 75.1", "top1 = 70.0"),
+        ("probabilities = [0.75, 0.25]", "probabilities = [0.5, 0.5]"),
+    ] {
+        assert_eq!(fingerprint(from, to), same, "{to}");
+    }
+}

@@ -8,7 +8,6 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::reuse::Reusable;
-use crate::features::Features;
 use crate::models::{ModelId, Provider};
 use crate::outcome::{Answer, Classification, Outcome, Reason, Settled, Timings};
 
@@ -32,7 +31,7 @@ pub(super) struct Record<'a> {
     deadline_ms: Milliseconds,
     met_deadline: bool,
     #[serde(serialize_with = "named_features")]
-    features: Option<&'a Features>,
+    features: Option<&'a [(&'static str, f32)]>,
     #[serde(serialize_with = "scores_by_model")]
     scores: &'a [(ModelId, f32)],
     timings_ms: TimingsRecord,
@@ -104,7 +103,7 @@ impl<'a> Record<'a> {
             labels: answer.map_or(&[][..], |answer| &answer.labels).iter().map(label).collect(),
             deadline_ms: account.budget.duration().into(),
             met_deadline: answer.is_some() && settled.met_deadline(),
-            features: account.trace.features.as_ref(),
+            features: account.trace.features.as_deref(),
             scores: &account.trace.scores,
             timings_ms: TimingsRecord::new(&account.trace.timings, settled.total()),
             detail: Detail::new(&settled.outcome, reusable),
@@ -200,11 +199,11 @@ fn rfc3339(wall: SystemTime) -> String {
 }
 
 fn named_features<S: Serializer>(
-    features: &Option<&Features>,
+    features: &Option<&[(&'static str, f32)]>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     match features {
-        Some(features) => serializer.collect_map(features.named()),
+        Some(features) => serializer.collect_map(features.iter().copied()),
         None => serializer.serialize_none(),
     }
 }

@@ -1,16 +1,17 @@
 //! The file that holds a premodel.
 //!
-//! # Format, version 1
+//! # Format, version 2
 //!
 //! A [safetensors](https://huggingface.co/docs/safetensors) file of at most 128 MiB: the length of
 //! the header (8 bytes, little-endian), the header (JSON, at most 1 MiB), then the tensors, without
-//! gaps. Any safetensors reader opens it. N examples, M models, 7 features:
+//! gaps. Any safetensors reader opens it. N examples, M models, F features that the premodel looks
+//! at:
 //!
 //! | tensor     | type | shape    | content                                                        |
 //! |------------|------|----------|----------------------------------------------------------------|
-//! | `features` | F32  | `[N, 7]` | the features of the training pictures, as measured, not scaled |
-//! | `minimum`  | F32  | `[7]`    | the smallest value of each feature in training                 |
-//! | `maximum`  | F32  | `[7]`    | the largest                                                    |
+//! | `features` | F32  | `[N, F]` | the features of the training pictures, as measured, not scaled |
+//! | `minimum`  | F32  | `[F]`    | the smallest value of each feature in training                 |
+//! | `maximum`  | F32  | `[F]`    | the largest                                                    |
 //! | `right`    | U8   | `[N, M]` | 1 where the model was right on the picture, else 0             |
 //! | `sha256`   | U8   | `[32]`   | the SHA-256 digest of all bytes before it                      |
 //!
@@ -23,9 +24,9 @@
 //!
 //! | key            | value                                                                      |
 //! |----------------|----------------------------------------------------------------------------|
-//! | `version`      | 1                                                                          |
-//! | `features`     | names of the columns of `features`; must be [`Features::NAMES`]            |
-//! | `models`       | columns of `right`: objects `name`, `sha256` (of the ONNX file, lower-case hexadecimal), `mean_latency_ns` |
+//! | `version`      | 2                                                                          |
+//! | `features`     | names of the columns of `features`: some of [`Features::NAMES`], in its order |
+//! | `models`       | columns of `right`: objects `name`, `fingerprint` ([`Manifest::fingerprint`]), `mean_latency_ns` |
 //! | `sequence`     | names of the deployed models in the order of their stages                  |
 //! | `fallback`     | name of the model to prefer when every stage says no                       |
 //! | `k`            | how many neighbours vote                                                   |
@@ -36,6 +37,11 @@
 //! What follows from these is not stored: the optimum of an example is the fastest right model of
 //! the sequence by `mean_latency_ns` (of equally fast ones, the one listed earlier in `models`), and
 //! a model's accuracy is the mean of its column of `right`.
+//!
+//! Version 1 knew models by the digest of their file alone and always had the same seven features.
+//!
+//! [`Features::NAMES`]: crate::features::Features::NAMES
+//! [`Manifest::fingerprint`]: crate::models::Manifest::fingerprint
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -51,7 +57,7 @@ use sha2::{Digest, Sha256};
 use super::{
     Criterion, Example, KnownModel, LabelSource, Premodel, Recipe, RecipeFault, RightSet, Scaling,
 };
-use crate::features::Features;
+use crate::features::{FeatureRow, FeatureSet};
 use crate::models::{ModelId, Sha256Hex};
 
 mod fault;
@@ -59,7 +65,7 @@ mod fault;
 pub use fault::{FileFault, PremodelError};
 
 /// The version of the format that is written, and the only one read.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The key of the metadata entry, which marks the file as a premodel.
 const FORMAT: &str = "classifyd-premodel";
@@ -68,6 +74,11 @@ const FORMAT: &str = "classifyd-premodel";
 const FILE_LIMIT: usize = 128 << 20;
 const HEADER_LIMIT: u64 = 1 << 20;
 const DIGEST_LENGTH: usize = 32;
+
+/// The tensors that a file may have. `SEAL` is the last of its bytes whatever else there is: the
+/// container puts types in descending order of size, and tensors of one type in that of their names.
+const TENSORS: [&str; 5] = ["features", "maximum", "minimum", "right", SEAL];
+const SEAL: &str = "sha256";
 
 #[derive(Deserialize)]
 struct Edition {
@@ -92,7 +103,7 @@ struct Description {
 #[serde(deny_unknown_fields)]
 struct ModelEntry {
     name: String,
-    sha256: Sha256Hex,
+    fingerprint: Sha256Hex,
     mean_latency_ns: u64,
 }
 
@@ -117,7 +128,7 @@ impl Premodel {
         check_header_length(bytes)?;
         let description = read_description(bytes)?;
         let tensors = SafeTensors::deserialize(bytes).map_err(FileFault::Container)?;
-        read_tensor(&tensors, "sha256", Dtype::U8, &[DIGEST_LENGTH])?;
+        read_tensor(&tensors, SEAL, Dtype::U8, &[DIGEST_LENGTH])?;
         let recipe = description.into_recipe(&tensors)?;
         Ok(Self::new(recipe)?)
     }
@@ -132,12 +143,13 @@ impl Premodel {
         let maximum = f32_bytes([recipe.scaling.maximum()].into_iter());
         let right = right_bytes(recipe);
         let (rows, models) = (recipe.examples.len(), recipe.models.len());
+        let columns = recipe.features.len();
         let tensors = [
-            ("features", view(Dtype::F32, vec![rows, Features::COUNT], &features)),
-            ("maximum", view(Dtype::F32, vec![Features::COUNT], &maximum)),
-            ("minimum", view(Dtype::F32, vec![Features::COUNT], &minimum)),
+            ("features", view(Dtype::F32, vec![rows, columns], &features)),
+            ("maximum", view(Dtype::F32, vec![columns], &maximum)),
+            ("minimum", view(Dtype::F32, vec![columns], &minimum)),
             ("right", view(Dtype::U8, vec![rows, models], &right)),
-            ("sha256", view(Dtype::U8, vec![DIGEST_LENGTH], &[0; DIGEST_LENGTH])),
+            (SEAL, view(Dtype::U8, vec![DIGEST_LENGTH], &[0; DIGEST_LENGTH])),
         ];
         let metadata = HashMap::from([(FORMAT.to_owned(), description)]);
         let bytes = safetensors::serialize(tensors, Some(metadata))
@@ -150,7 +162,7 @@ fn view(dtype: Dtype, shape: Vec<usize>, data: &[u8]) -> TensorView<'_> {
     TensorView::new(dtype, shape, data).expect("the data was made for the shape")
 }
 
-fn f32_bytes<'a>(rows: impl Iterator<Item = &'a Features>) -> Vec<u8> {
+fn f32_bytes<'a>(rows: impl Iterator<Item = &'a FeatureRow>) -> Vec<u8> {
     rows.flat_map(|row| row.values()).flat_map(|value| value.to_le_bytes()).collect()
 }
 
@@ -205,16 +217,11 @@ fn check_seal(bytes: &[u8]) -> Result<(), FileFault> {
 
 /// Names are in the order of their data. Whether all are there shows when they are read.
 fn check_last(names: &[String]) -> Result<(), FileFault> {
-    const DOCUMENTED: [&str; 5] = ["features", "maximum", "minimum", "right", "sha256"];
-    let extra = |name: &&String| !DOCUMENTED.contains(&name.as_str());
+    let extra = |name: &&String| !TENSORS.contains(&name.as_str());
     if let Some(name) = names.iter().find(extra) {
         return Err(FileFault::ExtraTensor(name.clone()));
     }
-    if names.last().is_some_and(|last| last == "sha256") {
-        Ok(())
-    } else {
-        Err(FileFault::Checksum)
-    }
+    if names.last().is_some_and(|last| last == SEAL) { Ok(()) } else { Err(FileFault::Checksum) }
 }
 
 impl Description {
@@ -222,7 +229,7 @@ impl Description {
         let name = |&model: &usize| recipe.models[model].id.to_string();
         Self {
             version: VERSION,
-            features: Features::NAMES.map(str::to_owned).to_vec(),
+            features: recipe.features.names().map(str::to_owned).collect(),
             models: recipe.models.iter().map(ModelEntry::of).collect(),
             sequence: recipe.sequence.iter().map(name).collect(),
             fallback: name(&recipe.fallback),
@@ -234,11 +241,9 @@ impl Description {
     }
 
     fn into_recipe(self, tensors: &SafeTensors) -> Result<Recipe, FileFault> {
-        if self.features != Features::NAMES {
-            return Err(FileFault::OtherFeatures { found: self.features.join(", ") });
-        }
-        let examples = read_examples(tensors, self.models.len())?;
-        let scaling = read_scaling(tensors)?;
+        let features = self.feature_set()?;
+        let examples = read_examples(tensors, features.len(), self.models.len())?;
+        let scaling = read_scaling(tensors, features.len())?;
         let sequence = self.sequence.iter().map(|name| self.position("a stage", name));
         Ok(Recipe {
             sequence: sequence.collect::<Result<_, _>>()?,
@@ -248,9 +253,16 @@ impl Description {
             criterion: self.criterion,
             label_source: self.label_source,
             trained_on: self.trained_on,
+            features,
             scaling,
             examples,
         })
+    }
+
+    fn feature_set(&self) -> Result<FeatureSet, FileFault> {
+        let set = FeatureSet::of_names(self.features.iter().map(String::as_str)).ok();
+        let in_order = set.filter(|set| set.names().eq(self.features.iter()));
+        in_order.ok_or_else(|| FileFault::OtherFeatures { found: self.features.join(", ") })
     }
 
     fn position(&self, role: &'static str, name: &str) -> Result<usize, FileFault> {
@@ -263,7 +275,7 @@ impl ModelEntry {
     fn of(model: &KnownModel) -> Self {
         Self {
             name: model.id.to_string(),
-            sha256: model.sha256.clone(),
+            fingerprint: model.fingerprint.clone(),
             // Half a millennium fits.
             mean_latency_ns: model.mean_latency.as_nanos().try_into().unwrap_or(u64::MAX),
         }
@@ -272,14 +284,18 @@ impl ModelEntry {
     fn check(self) -> Result<KnownModel, FileFault> {
         let id = ModelId::new(&self.name).ok_or(FileFault::ModelName(self.name))?;
         let mean_latency = Duration::from_nanos(self.mean_latency_ns);
-        Ok(KnownModel { id, sha256: self.sha256, mean_latency })
+        Ok(KnownModel { id, fingerprint: self.fingerprint, mean_latency })
     }
 }
 
-fn read_examples(tensors: &SafeTensors, models: usize) -> Result<Vec<Example>, FileFault> {
+fn read_examples(
+    tensors: &SafeTensors,
+    columns: usize,
+    models: usize,
+) -> Result<Vec<Example>, FileFault> {
     let rows = tensors.tensor("features").ok().and_then(|rows| rows.shape().first().copied());
     let rows = rows.unwrap_or(0);
-    let features = read_features(tensors, "features", &[rows, Features::COUNT])?;
+    let features = read_features(tensors, "features", &[rows, columns])?;
     let right = read_tensor(tensors, "right", Dtype::U8, &[rows, models])?;
     if models == 0 {
         return Err(RecipeFault::Models(0).into());
@@ -300,25 +316,28 @@ fn read_right(row: usize, cells: &[u8]) -> Result<RightSet, FileFault> {
     Ok(right.map(|(model, _)| model).collect())
 }
 
-fn read_scaling(tensors: &SafeTensors) -> Result<Scaling, FileFault> {
-    let minimum = read_features(tensors, "minimum", &[Features::COUNT])?;
-    let maximum = read_features(tensors, "maximum", &[Features::COUNT])?;
-    Scaling::new(minimum[0], maximum[0]).ok_or(FileFault::Extremes)
+fn read_scaling(tensors: &SafeTensors, columns: usize) -> Result<Scaling, FileFault> {
+    let extreme = |name| {
+        let row = read_features(tensors, name, &[columns])?.pop();
+        row.ok_or(FileFault::Extremes)
+    };
+    Scaling::new(extreme("minimum")?, extreme("maximum")?).ok_or(FileFault::Extremes)
 }
 
+/// Rows as long as the last side of the shape.
 fn read_features(
     tensors: &SafeTensors,
     name: &'static str,
     shape: &[usize],
-) -> Result<Vec<Features>, FileFault> {
+) -> Result<Vec<FeatureRow>, FileFault> {
     let bytes = read_tensor(tensors, name, Dtype::F32, shape)?;
     let (numbers, _) = bytes.as_chunks::<4>();
-    let (rows, _) = numbers.as_chunks::<{ Features::COUNT }>();
-    let row = |(row, numbers): (usize, &[[u8; 4]; Features::COUNT])| {
-        let values = numbers.map(f32::from_le_bytes);
-        Features::new(values).ok_or(FileFault::NotFinite { tensor: name, row })
+    let columns = shape.last().copied().unwrap_or(1).max(1);
+    let row = |(row, numbers): (usize, &[[u8; 4]])| {
+        let values = numbers.iter().map(|bytes| f32::from_le_bytes(*bytes));
+        FeatureRow::new(values).ok_or(FileFault::NotFinite { tensor: name, row })
     };
-    rows.iter().enumerate().map(row).collect()
+    numbers.chunks_exact(columns).enumerate().map(row).collect()
 }
 
 fn read_tensor<'a>(

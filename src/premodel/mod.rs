@@ -3,7 +3,8 @@
 //! The premodel of the paper (Taylor et al., LCTES 2018) is a sequence of binary k-nearest-neighbour
 //! classifiers, one per deployed model. Terms:
 //!
-//! - **example**: a training picture: its [`Features`], and which models were right on it;
+//! - **example**: a training picture: some of its [`Features`], and which models were right on it;
+//!   training chooses which of them every premodel looks at;
 //! - **optimum** of an example: the fastest, by mean latency, of the deployed models that were
 //!   right on it; none if all of them were wrong;
 //! - **stage**: the question "use this model?". It says yes when the model is the optimum of more
@@ -28,7 +29,7 @@ mod recipe;
 mod scaling;
 mod verdict;
 
-use crate::features::Features;
+use crate::features::{FeatureSet, Features};
 use crate::models::ModelId;
 use crate::outcome::Basis;
 
@@ -68,7 +69,7 @@ impl Premodel {
     pub fn new(recipe: Recipe) -> Result<Self, RecipeFault> {
         recipe.check()?;
         let scaled = recipe.examples.iter().map(|example| recipe.scaling.apply(&example.features));
-        let index = NeighbourIndex::new(scaled);
+        let index = NeighbourIndex::new(recipe.features.len(), scaled);
         let stages = Stages::new(recipe.sequence.clone(), &recipe);
         let accuracies = (0..recipe.models.len()).map(|model| recipe.accuracy(model)).collect();
         Ok(Self { recipe, index, stages, accuracies })
@@ -77,6 +78,11 @@ impl Premodel {
     /// What it was made from.
     pub fn recipe(&self) -> &Recipe {
         &self.recipe
+    }
+
+    /// The features that it looks at.
+    pub fn features(&self) -> &FeatureSet {
+        &self.recipe.features
     }
 
     /// The models it knows, whether or not they have a stage.
@@ -127,7 +133,7 @@ impl Premodel {
     }
 
     fn consult_among(&self, stages: &Stages, models: &[usize], features: &Features) -> Verdict {
-        let query = self.recipe.scaling.apply(features);
+        let query = self.recipe.scaling.apply(&self.recipe.features.pick(features));
         let neighbours = self.index.nearest(&query, self.recipe.k);
         let votes = stages.votes(&neighbours, &self.recipe);
         let shares = verdict::shares(&neighbours, models, &self.recipe);

@@ -1,10 +1,8 @@
 //! Exact search for the nearest examples.
 //!
-//! Some thousand rows of seven numbers are scanned faster than any tree is walked: the rows lie in
+//! Some thousand rows of a few numbers are scanned faster than any tree is walked: the rows lie in
 //! blocks, column by column, and the compiler turns the distance loops into SIMD instructions.
 //! A distance is summed in the order of the columns, so it does not depend on the block size.
-
-use crate::features::Features;
 
 /// Rows whose distances are computed together; their working set fits the first-level cache.
 const BLOCK: usize = 64;
@@ -21,35 +19,33 @@ pub struct Neighbour {
 /// The scaled features of all examples.
 #[derive(Clone, Debug)]
 pub(super) struct NeighbourIndex {
-    blocks: Vec<Block>,
-}
-
-#[derive(Clone, Debug)]
-struct Block {
-    columns: [[f32; BLOCK]; Features::COUNT],
+    width: usize,
+    /// `width` columns for each block; rows that are not filled lie infinitely far away.
+    columns: Vec<[f32; BLOCK]>,
 }
 
 impl NeighbourIndex {
-    pub(super) fn new(rows: impl Iterator<Item = [f32; Features::COUNT]>) -> Self {
-        let mut blocks = Vec::new();
+    /// Indexes rows of `width` numbers, at least one.
+    pub(super) fn new(width: usize, rows: impl Iterator<Item = Vec<f32>>) -> Self {
+        let mut columns: Vec<[f32; BLOCK]> = Vec::new();
         for (number, row) in rows.enumerate() {
             if number % BLOCK == 0 {
-                blocks.push(Block::empty());
+                columns.extend(std::iter::repeat_n([f32::INFINITY; BLOCK], width));
             }
-            let block = &mut blocks[number / BLOCK];
-            for (column, value) in block.columns.iter_mut().zip(row) {
+            let block = &mut columns[number / BLOCK * width..];
+            for (column, value) in block.iter_mut().zip(row) {
                 column[number % BLOCK] = value;
             }
         }
-        Self { blocks }
+        Self { width, columns }
     }
 
     /// The `k` nearest rows, nearest first; of equally near ones those of lower number. All rows
     /// if there are fewer.
-    pub(super) fn nearest(&self, query: &[f32; Features::COUNT], k: usize) -> Vec<Neighbour> {
+    pub(super) fn nearest(&self, query: &[f32], k: usize) -> Vec<Neighbour> {
         let mut nearest = Nearest::new(k);
-        for (number, block) in self.blocks.iter().enumerate() {
-            let distances = block.squared_distances(query);
+        for (number, block) in self.columns.chunks_exact(self.width).enumerate() {
+            let distances = squared_distances(block, query);
             if lowest(&distances) < nearest.bound {
                 nearest.offer_block(number * BLOCK, &distances);
             }
@@ -59,22 +55,16 @@ impl NeighbourIndex {
     }
 }
 
-impl Block {
-    /// Rows that are not filled lie infinitely far away.
-    fn empty() -> Self {
-        Self { columns: [[f32::INFINITY; BLOCK]; Features::COUNT] }
-    }
-
-    fn squared_distances(&self, query: &[f32; Features::COUNT]) -> [f32; BLOCK] {
-        let mut sums = [0.0; BLOCK];
-        for (column, value) in self.columns.iter().zip(query) {
-            for (sum, coordinate) in sums.iter_mut().zip(column) {
-                let difference = coordinate - value;
-                *sum += difference * difference;
-            }
+/// The squared distances of the rows of a block, which is given by its columns.
+fn squared_distances(block: &[[f32; BLOCK]], query: &[f32]) -> [f32; BLOCK] {
+    let mut sums = [0.0; BLOCK];
+    for (column, value) in block.iter().zip(query) {
+        for (sum, coordinate) in sums.iter_mut().zip(column) {
+            let difference = coordinate - value;
+            *sum += difference * difference;
         }
-        sums
     }
+    sums
 }
 
 fn lowest(distances: &[f32; BLOCK]) -> f32 {
@@ -125,7 +115,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    type Row = [f32; Features::COUNT];
+    type Row = Vec<f32>;
 
     /// Sorts everything; the order of summation is that of the columns.
     fn brute_force(rows: &[Row], query: &Row, k: usize) -> Vec<Neighbour> {
@@ -143,27 +133,33 @@ mod tests {
     }
 
     /// A coarse grid makes ties frequent.
-    fn row() -> impl Strategy<Value = Row> {
+    fn row(width: usize) -> impl Strategy<Value = Row> {
         let coarse = (0..4u8).prop_map(|step| f32::from(step) / 3.0);
-        prop_oneof![prop::array::uniform29(coarse), prop::array::uniform29(0.0..=1.0f32)]
+        prop_oneof![
+            prop::collection::vec(coarse, width),
+            prop::collection::vec(0.0..=1.0f32, width)
+        ]
+    }
+
+    fn rows_and_query() -> impl Strategy<Value = (Vec<Row>, Row)> {
+        (1..=29usize).prop_flat_map(|width| (prop::collection::vec(row(width), 1..300), row(width)))
     }
 
     proptest! {
         #[test]
         fn the_search_equals_brute_force(
-            rows in prop::collection::vec(row(), 1..300),
-            query in row(),
+            (rows, query) in rows_and_query(),
             k in 1..9usize,
         ) {
-            let found = NeighbourIndex::new(rows.iter().copied()).nearest(&query, k);
+            let found = NeighbourIndex::new(query.len(), rows.iter().cloned()).nearest(&query, k);
             prop_assert_eq!(found, brute_force(&rows, &query, k));
         }
     }
 
     #[test]
     fn of_equally_near_rows_the_first_win() {
-        let index = NeighbourIndex::new((0..200).map(|_| [0.5; Features::COUNT]));
-        let found = index.nearest(&[0.25; Features::COUNT], 3);
+        let index = NeighbourIndex::new(7, (0..200).map(|_| vec![0.5; 7]));
+        let found = index.nearest(&[0.25; 7], 3);
         assert_eq!(found.iter().map(|near| near.example).collect::<Vec<_>>(), [0, 1, 2]);
     }
 }

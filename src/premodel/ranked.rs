@@ -29,7 +29,8 @@ pub struct RankedPremodel {
 pub struct Restriction {
     /// Ranks the models that are loaded and known.
     pub premodel: RankedPremodel,
-    /// Loaded models that are left out: the premodel was trained with another file of that name.
+    /// Loaded models that are left out: the premodel was trained with another file of that name, or
+    /// with another description of its input or output.
     pub changed: Vec<ModelId>,
     /// Loaded models that are left out: the premodel does not know them.
     pub unknown: Vec<ModelId>,
@@ -40,8 +41,8 @@ pub struct Restriction {
 /// The premodel knows none of the loaded models.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error(
-    "the premodel was trained with {}, and none of these files is loaded; train one with \
-     `classifyd train`",
+    "the premodel was trained with {}, and none of these is loaded with the same file and manifest; \
+     train one with `classifyd train`",
     .known.iter().map(ModelId::as_str).collect::<Vec<_>>().join(", ")
 )]
 pub struct NoModelLeft {
@@ -56,17 +57,14 @@ enum Familiarity {
 }
 
 impl Premodel {
-    /// Narrows it to the loaded models, each given with the digest of its file.
-    pub fn restrict_to(
-        self,
-        loaded: &[(&ModelId, &Sha256Hex)],
-    ) -> Result<Restriction, NoModelLeft> {
+    /// Narrows it to the loaded models, each given with the fingerprint of its manifest.
+    pub fn restrict_to(self, loaded: &[(&ModelId, Sha256Hex)]) -> Result<Restriction, NoModelLeft> {
         let (mut available, mut changed, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
-        for &(id, sha256) in loaded {
-            match familiarity(self.models(), id, sha256) {
+        for (id, fingerprint) in loaded {
+            match familiarity(self.models(), id, fingerprint) {
                 Familiarity::Known(model) => available.push(model),
-                Familiarity::Changed => changed.push(id.clone()),
-                Familiarity::Unknown => unknown.push(id.clone()),
+                Familiarity::Changed => changed.push((*id).clone()),
+                Familiarity::Unknown => unknown.push((*id).clone()),
             }
         }
         if available.is_empty() {
@@ -82,10 +80,10 @@ impl Premodel {
     }
 }
 
-fn familiarity(models: &[KnownModel], id: &ModelId, sha256: &Sha256Hex) -> Familiarity {
+fn familiarity(models: &[KnownModel], id: &ModelId, fingerprint: &Sha256Hex) -> Familiarity {
     match models.iter().position(|known| known.id == *id) {
         None => Familiarity::Unknown,
-        Some(model) if models[model].sha256 == *sha256 => Familiarity::Known(model),
+        Some(model) if models[model].fingerprint == *fingerprint => Familiarity::Known(model),
         Some(_) => Familiarity::Changed,
     }
 }

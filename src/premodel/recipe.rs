@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::Scaling;
-use crate::features::Features;
+use crate::features::{FeatureRow, FeatureSet};
 use crate::models::{ModelId, Sha256Hex};
 
 /// The most models that a premodel may know.
@@ -98,17 +98,17 @@ impl FromIterator<usize> for RightSet {
 pub struct KnownModel {
     /// Its name.
     pub id: ModelId,
-    /// The digest of the file that was measured.
-    pub sha256: Sha256Hex,
+    /// The fingerprint of the manifest that it was measured by.
+    pub fingerprint: Sha256Hex,
     /// Its mean latency over the training pictures.
     pub mean_latency: Duration,
 }
 
 /// A training picture.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Example {
-    /// Its features, not scaled.
-    pub features: Features,
+    /// Its values of the features that the premodel looks at, not scaled.
+    pub features: FeatureRow,
     /// The models that were right on it.
     pub right: RightSet,
 }
@@ -130,6 +130,8 @@ pub struct Recipe {
     pub label_source: LabelSource,
     /// The training set in a sentence, for people.
     pub trained_on: String,
+    /// The features that the premodel looks at.
+    pub features: FeatureSet,
     /// The extremes of the features.
     pub scaling: Scaling,
     /// The training pictures.
@@ -172,6 +174,17 @@ pub enum RecipeFault {
     /// No neighbour, or too many.
     #[error("k must be 1 to {MAX_K}, not {0}")]
     K(usize),
+    /// Scaling for other features.
+    #[error("the minimum and maximum are of {found} features, not of {expected}")]
+    Scaling {
+        /// How many features the premodel looks at.
+        expected: usize,
+        /// How many are scaled.
+        found: usize,
+    },
+    /// An example with other features.
+    #[error("example {0} has too few or too many features")]
+    Width(usize),
     /// An example beyond the extremes.
     #[error("example {0} has a feature outside of the minimum and maximum")]
     Unscaled(usize),
@@ -251,7 +264,14 @@ impl Recipe {
         if !(k..=MAX_EXAMPLES).contains(&examples) {
             return Err(RecipeFault::Examples { k, examples });
         }
+        let (expected, found) = (self.features.len(), self.scaling.width());
+        if expected != found {
+            return Err(RecipeFault::Scaling { expected, found });
+        }
         for (number, example) in self.examples.iter().enumerate() {
+            if example.features.values().len() != expected {
+                return Err(RecipeFault::Width(number));
+            }
             if !self.scaling.covers(&example.features) {
                 return Err(RecipeFault::Unscaled(number));
             }
@@ -302,8 +322,15 @@ mod tests {
 
     #[test]
     fn examples_must_fit_scaling_and_models() {
-        let outlier = Features::new([2e6; Features::COUNT]).unwrap();
+        let row = |width| FeatureRow::new(vec![2e6; width]).unwrap();
+        let width = two_clusters().features.len();
+        let outlier = row(width);
         assert_eq!(fault(|r| r.examples[3].features = outlier), RecipeFault::Unscaled(3));
+        assert_eq!(fault(|r| r.examples[3].features = row(width - 1)), RecipeFault::Width(3));
+        let narrower = FeatureSet::of_columns(1..width).unwrap();
+        let (expected, found) = (width - 1, width);
+        let scaled = RecipeFault::Scaling { expected, found };
+        assert_eq!(fault(|r| r.features = narrower), scaled);
         assert_eq!(fault(|r| r.examples[2].right.insert(3)), RecipeFault::Right(2));
         assert_eq!(fault(|r| r.trained_on.push('\u{1b}')), RecipeFault::Description);
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::features::FeatureRow;
 use crate::models::Sha256Hex;
 
 pub(crate) fn id(name: &str) -> ModelId {
@@ -12,7 +13,7 @@ pub(crate) fn id(name: &str) -> ModelId {
 fn known(name: &str, milliseconds: u64) -> KnownModel {
     KnownModel {
         id: id(name),
-        sha256: Sha256Hex::of(name.as_bytes()),
+        fingerprint: Sha256Hex::of(name.as_bytes()),
         mean_latency: Duration::from_millis(milliseconds),
     }
 }
@@ -22,8 +23,14 @@ pub(crate) fn all(value: f32) -> Features {
     Features::new([value; Features::COUNT]).unwrap()
 }
 
+/// The features that the premodel of these tests looks at.
+fn looked_at() -> FeatureSet {
+    let names = ["n_keypoints", "contrast", "edge_length1", "edge_angle3", "area_by_perim"];
+    FeatureSet::of_names(names.into_iter().chain(["aspect_ratio", "hue1"])).unwrap()
+}
+
 fn example(value: f32, right: &[usize]) -> Example {
-    Example { features: all(value), right: right.iter().copied().collect() }
+    Example { features: looked_at().pick(&all(value)), right: right.iter().copied().collect() }
 }
 
 /// Dark pictures (near 0), on which `quick` (0) and `wide` (1) are right; bright ones (near 100),
@@ -37,7 +44,7 @@ pub(crate) fn two_clusters() -> Recipe {
         examples.push(example(50.0 + offset / 10.0, &[]));
         examples.push(example(100.0 - offset, &[2]));
     }
-    let features: Vec<Features> = examples.iter().map(|example| example.features).collect();
+    let features: Vec<FeatureRow> = examples.iter().map(|e| e.features.clone()).collect();
     Recipe {
         models: vec![known("quick", 5), known("wide", 20), known("slow", 50)],
         sequence: vec![0, 2],
@@ -46,6 +53,7 @@ pub(crate) fn two_clusters() -> Recipe {
         criterion: Criterion::Top1,
         label_source: LabelSource::Labels,
         trained_on: "two clusters".to_owned(),
+        features: looked_at(),
         scaling: Scaling::of(features.iter()).unwrap(),
         examples,
     }
@@ -58,7 +66,7 @@ fn premodel() -> Premodel {
 /// The premodel narrowed to models that are loaded as they were trained.
 fn loaded(names: &[&str]) -> Restriction {
     let models: Vec<KnownModel> = names.iter().map(|name| known(name, 0)).collect();
-    let pairs: Vec<_> = models.iter().map(|model| (&model.id, &model.sha256)).collect();
+    let pairs: Vec<_> = models.iter().map(|model| (&model.id, model.fingerprint.clone())).collect();
     premodel().restrict_to(&pairs).unwrap()
 }
 
@@ -117,7 +125,7 @@ fn the_preferred_model_leads_even_with_a_lower_share() {
         recipe.examples[3 * number].right = right.iter().copied().collect();
     }
     let models = recipe.models.clone();
-    let pairs: Vec<_> = models.iter().map(|model| (&model.id, &model.sha256)).collect();
+    let pairs: Vec<_> = models.iter().map(|model| (&model.id, model.fingerprint.clone())).collect();
     let narrowed = Premodel::new(recipe).unwrap().restrict_to(&pairs).unwrap().premodel;
     let selection = narrowed.select(&all(0.0));
     let expected = [(id("quick"), 0.6), (id("slow"), 1.0), (id("wide"), 0.8)];
@@ -130,7 +138,7 @@ fn examples_of_a_missing_model_vote_for_the_next_fastest() {
     recipe.sequence = vec![0, 1, 2];
     let wide = known("wide", 0);
     let slow = known("slow", 0);
-    let pairs = [(&wide.id, &wide.sha256), (&slow.id, &slow.sha256)];
+    let pairs = [(&wide.id, wide.fingerprint), (&slow.id, slow.fingerprint)];
     let narrowed = Premodel::new(recipe).unwrap().restrict_to(&pairs).unwrap();
     assert_eq!(narrowed.missing, [id("quick")]);
     let selection = narrowed.premodel.select(&all(2.0));
@@ -149,7 +157,8 @@ fn without_its_fallback_the_soft_vote_decides() {
 fn changed_and_unknown_models_are_left_out_and_reported() {
     let (quick, slow, other) = (known("quick", 0), known("slow", 0), known("other", 0));
     let changed = Sha256Hex::of(b"another file");
-    let pairs = [(&quick.id, &changed), (&slow.id, &slow.sha256), (&other.id, &other.sha256)];
+    let pairs =
+        [(&quick.id, changed), (&slow.id, slow.fingerprint), (&other.id, other.fingerprint)];
     let narrowed = premodel().restrict_to(&pairs).unwrap();
     assert_eq!(narrowed.changed, [id("quick")]);
     assert_eq!(narrowed.unknown, [id("other")]);
@@ -160,8 +169,18 @@ fn changed_and_unknown_models_are_left_out_and_reported() {
 #[test]
 fn a_premodel_without_any_of_its_models_is_refused() {
     let other = known("other", 0);
-    let refused = premodel().restrict_to(&[(&other.id, &other.sha256)]).unwrap_err();
+    let refused = premodel().restrict_to(&[(&other.id, other.fingerprint)]).unwrap_err();
     assert!(refused.to_string().contains("quick, wide, slow"), "{refused}");
+}
+
+#[test]
+fn only_the_features_it_looks_at_count() {
+    let features = Features::new(std::array::from_fn(|column| {
+        if looked_at().columns().contains(&column) { 2.0 } else { 99.0 }
+    }));
+    let premodel = premodel();
+    assert_eq!(premodel.consult(&features.unwrap()), premodel.consult(&all(2.0)));
+    assert_eq!(premodel.features().names().count(), 7);
 }
 
 #[test]

@@ -33,7 +33,7 @@ struct RawHeader {
 #[serde(deny_unknown_fields)]
 struct RawModel {
     name: String,
-    sha256: Sha256Hex,
+    fingerprint: Sha256Hex,
     provider: String,
 }
 
@@ -59,7 +59,7 @@ pub(super) fn header_line(header: &Header) -> Result<String, LineFault> {
     check_models(header)?;
     let model = |model: &ProfiledModel| RawModel {
         name: model.id.to_string(),
-        sha256: model.sha256.clone(),
+        fingerprint: model.fingerprint.clone(),
         provider: model.provider.to_string(),
     };
     let raw = RawHeader {
@@ -116,7 +116,7 @@ impl RawModel {
         let id = ModelId::new(&self.name).ok_or_else(|| word("model name", &self.name))?;
         let provider = Provider::LADDER.into_iter().find(|known| known.as_str() == self.provider);
         let provider = provider.ok_or_else(|| word("execution provider", &self.provider))?;
-        Ok(ProfiledModel { id, sha256: self.sha256, provider })
+        Ok(ProfiledModel { id, fingerprint: self.fingerprint, provider })
     }
 }
 

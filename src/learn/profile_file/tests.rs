@@ -8,7 +8,7 @@ use super::*;
 pub(crate) fn model(name: &str) -> ProfiledModel {
     ProfiledModel {
         id: ModelId::new(name).unwrap(),
-        sha256: Sha256Hex::of(name.as_bytes()),
+        fingerprint: Sha256Hex::of(name.as_bytes()),
         provider: Provider::Cpu,
     }
 }
@@ -80,7 +80,7 @@ fn the_lines_are_as_documented() {
     assert_eq!(line["models"]["slow"]["rank"], json!(9));
     assert_eq!(line["models"]["slow"]["ms"], json!(20.0));
     assert_eq!(line["models"]["slow"]["top5"][0][0], json!(4));
-    assert!(text.starts_with(r#"{"format":"classifyd-profile","version":1,"models":[{"name":"#));
+    assert!(text.starts_with(r#"{"format":"classifyd-profile","version":2,"models":[{"name":"#));
 }
 
 #[test]
@@ -108,8 +108,8 @@ fn other_files_are_refused() {
     assert!(matches!(line_fault(&endless), (1, LineFault::TooLong(_))));
     let foreign = edited(0, |header| header["format"] = json!("recipe"));
     assert!(matches!(foreign, LineFault::Foreign(found) if found == "recipe"));
-    let newer = edited(0, |header| *header = json!({"format": "classifyd-profile", "version": 2}));
-    assert!(matches!(newer, LineFault::Version { found: 2 }));
+    let newer = edited(0, |header| *header = json!({"format": "classifyd-profile", "version": 3}));
+    assert!(matches!(newer, LineFault::Version { found: 3 }));
 }
 
 #[test]

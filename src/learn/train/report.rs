@@ -118,6 +118,7 @@ fn standard_error(percent: f64, pictures: usize) -> f64 {
 
 fn notes(plan: &Plan, premodel: &Premodel, evaluation: Option<&Evaluation>) -> Vec<String> {
     let constant = premodel.recipe().scaling.constant().map(|feature| {
+        let feature = crate::features::Features::NAMES[feature];
         format!("the feature {feature} is the same on every picture and decides nothing")
     });
     let mut notes: Vec<String> = constant.collect();

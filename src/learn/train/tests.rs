@@ -138,7 +138,7 @@ fn profiles_are_joined_by_the_names_of_their_models() {
 #[test]
 fn profiles_of_other_models_are_not_joined() {
     let mut other = two_clusters("y");
-    other.header.models[1].sha256 = crate::models::Sha256Hex::of(b"another file");
+    other.header.models[1].fingerprint = crate::models::Sha256Hex::of(b"another file");
     let error = error(&[two_clusters("x"), other], TrainOptions::default());
     assert_eq!(error, TrainError::DifferentModels { profile: 2, model: id("wide") });
 }

@@ -54,8 +54,8 @@ pub enum FileFault {
         /// The version it states.
         found: u32,
     },
-    /// A version that never was.
-    #[error("it states format {found}, which never existed; this one reads {VERSION}")]
+    /// A version of old, or one that never was.
+    #[error("it is of format {found}, and this classifyd reads format {VERSION} only; train anew")]
     UnknownVersion {
         /// The version it states.
         found: u32,
@@ -82,7 +82,10 @@ pub enum FileFault {
     #[error("it has tensors besides the documented ones: {0}")]
     ExtraTensor(String),
     /// Trained with other features.
-    #[error("it was trained with other features ({found}); train anew")]
+    #[error(
+        "its features ({found}) are not some of this classifyd's, each once and in their order; train \
+         anew"
+    )]
     OtherFeatures {
         /// Their names.
         found: String,

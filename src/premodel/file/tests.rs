@@ -154,11 +154,14 @@ fn a_header_that_claims_to_be_huge_is_refused() {
 
 #[test]
 fn other_versions_are_told_apart() {
-    let newer = forged(|draft| draft.description = json!({"version": 2, "whatever": true}));
-    assert!(matches!(newer, FileFault::Newer { found: 2 }));
+    let newer = forged(|draft| draft.description = json!({"version": 3, "whatever": true}));
+    assert!(matches!(newer, FileFault::Newer { found: 3 }));
     assert!(newer.to_string().contains("newer classifyd"), "{newer}");
-    let never = forged(|draft| draft.description["version"] = json!(0));
-    assert!(matches!(never, FileFault::UnknownVersion { found: 0 }));
+    for version in [0, 1] {
+        let other = forged(|draft| draft.description["version"] = json!(version));
+        assert!(matches!(other, FileFault::UnknownVersion { found } if found == version));
+        assert!(other.to_string().contains("train anew"), "{other}");
+    }
 }
 
 #[test]
@@ -176,6 +179,12 @@ fn the_description_is_read_strictly() {
     assert!(matches!(description("criterion", json!("top9")), FileFault::Description(_)));
     let other = description("features", json!(["n_keypoints", "smell"]));
     assert!(matches!(other, FileFault::OtherFeatures { found } if found == "n_keypoints, smell"));
+    for wrong in [json!([]), json!(["hue1", "contrast"]), json!(["hue1", "hue1"])] {
+        let other = description("features", wrong);
+        assert!(matches!(other, FileFault::OtherFeatures { .. }), "{other}");
+    }
+    let fewer = description("features", json!(["contrast", "hue1"]));
+    assert!(matches!(fewer, FileFault::Tensor { name: "features", .. }));
     let unlisted = description("fallback", json!("absent"));
     assert!(matches!(unlisted, FileFault::UnlistedModel { name, .. } if name == "absent"));
     let twice = description("sequence", json!(["quick", "quick"]));
