@@ -2,9 +2,10 @@
 //!
 //! [`labels`] say what training pictures show; [`profile`] shows them to every model, and a
 //! [profile file](profile_file) records what the models answered and how long they took; [`train`]
-//! makes a premodel of profiles.
+//! makes a premodel of profiles; [`learners`] are what a premodel of other kinds would be made of.
 
 pub mod labels;
+pub mod learners;
 pub mod profile;
 pub mod profile_file;
 pub mod train;
