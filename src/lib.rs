@@ -11,6 +11,8 @@
 //! 3. [`premodel`]: the numbers choose and rank the models: a [`premodel::Selection`].
 //! 4. [`scheduler`]: of the ranked models, the best that will finish before the frame's deadline.
 //! 5. [`inference`]: the picture becomes a tensor, the model runs, its output becomes labels.
+//!    Under the adaptive policy ([`adaptive`]) the answer is weighed, and the frame may go back for
+//!    another model.
 //! 6. [`output`]: the ticket is settled; records leave in capture order.
 //!
 //! **Every captured frame owes exactly one outcome.** The ticket a frame carries enforces it:
@@ -24,6 +26,7 @@ pub mod frame;
 pub mod models;
 pub mod outcome;
 
+pub mod adaptive;
 pub mod capture;
 pub mod features;
 pub mod inference;

@@ -1,8 +1,8 @@
 //! What the learners learn, on rows whose answers are known.
 
 use super::*;
-use crate::features::Features;
-use crate::premodel::tests::{all, id, two_clusters};
+use crate::features::{FeatureRow, FeatureSet, Features};
+use crate::premodel::tests::{id, two_clusters};
 use crate::premodel::{Example, Premodel, Scaling};
 
 type Rows = Vec<Vec<f32>>;
@@ -172,14 +172,18 @@ fn neighbours_vote_as_in_the_premodel() {
     let mut random = fastrand::Rng::with_seed(11);
     let mut recipe = two_clusters();
     // A coarse grid makes ties frequent.
+    let all = FeatureSet::all();
     let mut features = || Features::new(std::array::from_fn(|_| random.u8(..3).into())).unwrap();
     let queries: Vec<Features> = (0..300).map(|_| features()).collect();
     let mut draw = fastrand::Rng::with_seed(12);
     let mut right = || [&[0][..], &[0, 1], &[2], &[]][draw.usize(..4)];
-    let example = |_| Example { features: features(), right: right().iter().copied().collect() };
+    recipe.features = all.clone();
+    let example =
+        |_| Example { features: all.pick(&features()), right: right().iter().copied().collect() };
     recipe.examples = (0..200).map(example).collect();
-    recipe.scaling = Scaling::new(all(0.0), all(2.0)).unwrap();
-    let scaling = recipe.scaling;
+    let row = |value| FeatureRow::new([value; Features::COUNT]).unwrap();
+    recipe.scaling = Scaling::new(row(0.0), row(2.0)).unwrap();
+    let scaling = recipe.scaling.clone();
     let premodel = Premodel::new(recipe).unwrap();
     let examples = (0..200).map(|number| premodel.example(number).unwrap());
     let rows: Rows = examples.map(|example| scaling.apply(&example.features).to_vec()).collect();
@@ -189,7 +193,7 @@ fn neighbours_vote_as_in_the_premodel() {
     let mut said_yes = 0;
     for query in &queries {
         let vote = &premodel.consult(query).stages[0];
-        let row = scaling.apply(query);
+        let row = scaling.apply(&all.pick(query));
         assert_eq!(stage.score(&row), vote.votes as f32 / vote.voters as f32);
         assert_eq!(stage.decide(&row), vote.is_yes());
         said_yes += usize::from(vote.is_yes());

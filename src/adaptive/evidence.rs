@@ -1,0 +1,86 @@
+//! What the models have said of a frame so far.
+
+use super::fusion::Fused;
+use super::guesses::Guesses;
+use super::knowledge::ModelSet;
+
+/// Evidence that has faded below this share is dropped.
+const FORGOTTEN: f32 = 0.1;
+
+/// What one model said, and how much of it still counts.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Testimony {
+    pub(super) guesses: Guesses,
+    /// 1 for a run on this frame, less for one carried over.
+    pub(super) share: f32,
+}
+
+/// The guesses of the models that ran on a frame or, in the same scene, before it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Evidence {
+    /// By the model's place in the pool.
+    testimonies: Vec<Option<Testimony>>,
+    /// The models that ran on this frame, in order.
+    runs: Vec<usize>,
+    pub(super) fused: Option<Fused>,
+    pub(super) certainty: f32,
+}
+
+impl Evidence {
+    /// The same for the next frame of the scene, `share` of it remembered; nothing for a share of
+    /// 0.
+    #[must_use]
+    pub fn aged(&self, share: f32) -> Self {
+        let fade = |testimony: &Testimony| {
+            let share = testimony.share * share;
+            let guesses = testimony.guesses.clone();
+            (share >= FORGOTTEN).then_some(Testimony { guesses, share })
+        };
+        let faded = self.testimonies.iter().map(|testimony| testimony.as_ref().and_then(fade));
+        Self { testimonies: faded.collect(), ..Self::default() }
+    }
+
+    /// The models that ran on this frame, in order, by their places in the pool.
+    pub fn runs(&self) -> &[usize] {
+        &self.runs
+    }
+
+    /// The probability that the fused answer is right; 0 without evidence.
+    pub fn certainty(&self) -> f32 {
+        self.certainty
+    }
+
+    /// The fused answer; `None` without evidence.
+    pub fn answer(&self) -> Option<&Fused> {
+        self.fused.as_ref()
+    }
+
+    /// The models that have anything to say.
+    pub(super) fn set(&self) -> ModelSet {
+        self.testimonies().map(|(model, _)| model).collect()
+    }
+
+    pub(super) fn testimonies(&self) -> impl Iterator<Item = (usize, &Testimony)> {
+        let numbered = self.testimonies.iter().enumerate();
+        numbered.filter_map(|(model, testimony)| Some((model, testimony.as_ref()?)))
+    }
+
+    /// Adds a run on this frame.
+    pub(super) fn add(&mut self, model: usize, guesses: Guesses) {
+        if self.testimonies.len() <= model {
+            self.testimonies.resize(model + 1, None);
+        }
+        self.testimonies[model] = Some(Testimony { guesses, share: 1.0 });
+        self.runs.push(model);
+    }
+
+    /// Drops the model carried over that counts least, to make room; `None` if all ran on this
+    /// frame.
+    pub(super) fn drop_faintest(&mut self) -> Option<usize> {
+        let carried = self.testimonies().filter(|(model, _)| !self.runs.contains(model));
+        let faintest = carried.min_by(|(_, a), (_, b)| a.share.total_cmp(&b.share));
+        let (model, _) = faintest?;
+        self.testimonies[model] = None;
+        Some(model)
+    }
+}
