@@ -55,12 +55,12 @@ impl Bench {
 
     /// The command over nothing yet.
     fn profile(&self, arguments: &str) -> Program {
-        self.models.command("profile").args(arguments).arg("--out").arg(self.out())
+        self.models.command("profile --out").arg(self.out()).args(arguments)
     }
 
     /// The command over the directory of pictures.
     fn images(&self, arguments: &str) -> Program {
-        self.profile(arguments).arg("--images").arg(self.path("set"))
+        self.profile("--images").arg(self.path("set")).args(arguments)
     }
 
     fn read(&self) -> Profile {
@@ -221,7 +221,7 @@ fn shards_make_up_the_set_and_are_joined() {
 
 /// Many pictures, of which the first is none; so the program says when it has begun.
 fn many() -> Bench {
-    const PICTURES: u32 = 300;
+    const PICTURES: u32 = 60;
     let bench = Bench::of(&["red", "slow"]);
     let mut labels = String::from("filename,class\n0.png,0\n");
     bench.scene("1000.png", RED, 5);
@@ -249,7 +249,7 @@ fn an_interrupted_profiling_goes_on_where_it_was() {
     bench.images("--resume --threads 2").refusal(64, &["other threads", "now 2"]);
     bench.images("--resume --use red").refusal(64, &["other models"]);
     let told = bench.images("--resume").run().with_code(0);
-    told.saying(&["300 images measured, 1 unreadable"]);
+    told.saying(&["60 images measured, 1 unreadable"]);
     assert!(bench.files().is_sorted() && !bench.journal().exists());
 }
 
@@ -264,11 +264,11 @@ fn a_killed_profiling_loses_one_picture_at_most() {
     let whole = journal.lines().count();
     // As if the last line had been under way.
     fs::write(bench.journal(), journal + "{\"file\":\"1").unwrap();
-    let told = bench.images("--resume").run().with_code(0).saying(&["300 images measured"]);
+    let told = bench.images("--resume").run().with_code(0).saying(&["60 images measured"]);
     if whole > 1 {
         told.saying(&[&format!("{} resumed", whole - 1)]);
     }
-    assert_eq!(bench.files().len(), 300);
+    assert_eq!(bench.files().len(), 60);
 }
 
 #[test]
