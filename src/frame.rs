@@ -82,9 +82,12 @@ pub enum BudgetError {
 }
 
 impl Budget {
+    /// One hour.
+    pub const LONGEST: Self = Self(Duration::from_secs(3600));
+
     /// Accepts one millisecond to one hour.
     pub fn new(budget: Duration) -> Result<Self, BudgetError> {
-        let range = Duration::from_millis(1)..=Duration::from_secs(3600);
+        let range = Duration::from_millis(1)..=Self::LONGEST.0;
         if !range.contains(&budget) {
             return Err(BudgetError::OutOfRange(budget));
         }

@@ -56,7 +56,8 @@ fn images(text: &str, mut files: Vec<PathBuf>) -> Result<Vec<PathBuf>, CaptureEr
     Ok(files)
 }
 
-fn is_image(file: &Path) -> bool {
+/// Whether the image decoder is built to read a file of this name.
+pub fn is_image(file: &Path) -> bool {
     let extension = file.extension().and_then(|extension| extension.to_str());
     extension.is_some_and(|found| EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(found)))
 }

@@ -45,6 +45,7 @@ pub use self::description::Values;
 pub use self::error::CaptureError;
 pub use self::event::{Event, EventKind};
 pub use self::image_file::{ImageFileError, read as read_image};
+pub use self::image_list::is_image;
 pub use self::mailbox::Delivery;
 pub use self::source::Source;
 

@@ -17,7 +17,7 @@ use crate::capture::{self, EventKind, Source, StreamSpec};
 use crate::daemon::{self, Plan, StreamPlan};
 use crate::frame::{Budget, StreamName};
 use crate::inference::{Preprocessor, Roster};
-use crate::learn::profile::median;
+use crate::learn::latency::median_of;
 use crate::models::{Manifest, ModelId};
 use crate::onnx::{Session, Tensor};
 use crate::output::Progress;
@@ -76,7 +76,7 @@ pub fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
         ways[0].push(replay(&spec, &manifest.id, load()?, tensors.len(), context)?);
         ways[1].push(run_alone(&mut session, &tensors, context)?);
     }
-    let [replay, onnxruntime] = ways.map(|times| median(times).as_secs_f64());
+    let [replay, onnxruntime] = ways.map(|times| median_of(times).as_secs_f64());
     let figures = Figures {
         model: model.to_string(),
         threads: arguments.threads.get(),

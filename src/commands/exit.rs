@@ -7,8 +7,9 @@ use crate::capture::{CaptureError, ImageFileError};
 use crate::config::ConfigError;
 use crate::inference::{LoadError, RosterError};
 use crate::install::NoModels;
+use crate::learn::folders::FoldersError;
 use crate::learn::labels::LabelsError;
-use crate::learn::profile_file::ProfileError;
+use crate::learn::profile_file::{JournalError, ProfileError};
 use crate::models::ManifestError;
 use crate::onnx::RuntimeError;
 use crate::premodel::{NoModelLeft, PremodelError};
@@ -141,17 +142,37 @@ impl From<LabelsError> for Failure {
     }
 }
 
+impl From<FoldersError> for Failure {
+    fn from(error: FoldersError) -> Self {
+        let code = match &error {
+            FoldersError::List { .. }
+            | FoldersError::NoImage { .. }
+            | FoldersError::Unlabelled { .. }
+            | FoldersError::ReadSynsets { .. } => ExitCode::NoInput,
+            FoldersError::NoClass { .. } | FoldersError::Synsets { .. } => ExitCode::Other,
+        };
+        Self { code, error: error.into() }
+    }
+}
+
 impl From<ProfileError> for Failure {
     fn from(error: ProfileError) -> Self {
         let code = match &error {
             ProfileError::Open { .. } => ExitCode::NoInput,
-            ProfileError::Unusable { source, .. } => match **source {
-                ProfileError::Transfer { .. } => ExitCode::NoInput,
-                _ => ExitCode::Other,
-            },
-            ProfileError::Transfer { .. } | ProfileError::Empty | ProfileError::Line { .. } => {
-                ExitCode::Other
-            }
+            ProfileError::Unusable { .. } | ProfileError::Write { .. } => ExitCode::Other,
+        };
+        Self { code, error: error.into() }
+    }
+}
+
+impl From<JournalError> for Failure {
+    fn from(error: JournalError) -> Self {
+        let code = match &error {
+            JournalError::Exists { .. } | JournalError::Different { .. } => ExitCode::Usage,
+            JournalError::Read { .. } => ExitCode::NoInput,
+            JournalError::Write { .. }
+            | JournalError::Measurement { .. }
+            | JournalError::Line { .. } => ExitCode::Other,
         };
         Self { code, error: error.into() }
     }

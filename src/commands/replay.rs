@@ -132,7 +132,7 @@ impl Arguments {
 }
 
 /// A short name, numbered if it is taken: a file's own, or a URI's address.
-fn unused_name(source: &Source, taken: &mut BTreeSet<String>) -> String {
+pub(super) fn unused_name(source: &Source, taken: &mut BTreeSet<String>) -> String {
     let name = short_name(&source.to_string());
     let numbered = (2..).map(|number| format!("{name}-{number}"));
     let mut candidates = std::iter::once(name.clone()).chain(numbered);

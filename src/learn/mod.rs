@@ -1,11 +1,22 @@
 //! Measures models and trains the premodel, off the path of frames.
 //!
-//! [`labels`] say what training pictures show; [`profile`] shows them to every model, and a
-//! [profile file](profile_file) records what the models answered and how long they took; [`train`]
-//! makes a premodel of profiles; [`learners`] are what a premodel of other kinds would be made of.
+//! A [`picture_set`] holds images and [`videos`]; [`labels`] and [`folders`] say what they show, or a
+//! [`teacher`] does. [`profile`] shows every picture to every model; [`timing`] then measures how long each
+//! model takes ([`latency`]) and what it costs ([`energy`]). A [profile file](profile_file) records
+//! it all, with the [`machine`]; [`train`] makes a premodel of profiles; [`learners`] are what a
+//! premodel of other kinds would be made of.
 
+pub mod energy;
+pub mod folders;
+pub mod gallery;
 pub mod labels;
+pub mod latency;
 pub mod learners;
+pub mod machine;
+pub mod picture_set;
 pub mod profile;
 pub mod profile_file;
+pub mod teacher;
+pub mod timing;
 pub mod train;
+pub mod videos;

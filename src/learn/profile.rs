@@ -1,13 +1,12 @@
-//! Measures every model on every image.
+//! Shows every picture to every model.
 //!
-//! Each model's latency on an image is the median of its runs, made one after the other while
-//! nothing else runs, preprocessing to labels, as the scheduler counts it.
+//! The first of two passes: each picture is decoded once, its features are measured, every model
+//! answers once, and the record goes into the journal. What the models take is measured afterwards, in
+//! a pass of its own ([`timing`](super::timing)), on the pictures that the [`Gallery`] kept.
 
+use std::collections::HashSet;
 use std::error::Error as _;
-use std::io::Write;
-use std::num::NonZeroUsize;
-use std::path::Path;
-use std::time::Duration;
+use std::ops::ControlFlow;
 
 use thiserror::Error;
 
@@ -16,41 +15,54 @@ use crate::clock::Clock;
 use crate::features::{Extractor, FeatureError};
 use crate::frame::Picture;
 use crate::inference::{Classifier, ClassifyError};
-use crate::learn::labels::LabelledImage;
-use crate::learn::profile_file::{
-    Header, ImageRecord, ModelResult, ProfileError, ProfileWriter, ProfiledModel,
-};
+use crate::learn::gallery::Gallery;
+use crate::learn::picture_set::{Item, PictureSet, Turn, Video};
+use crate::learn::profile_file::journal::Journal;
+use crate::learn::profile_file::{ImageRecord, JournalError, ModelResult, Truth};
+use crate::learn::videos::Shown;
+use crate::models::ModelId;
 
-/// What to measure, and whom to tell.
-pub struct Session<'a> {
-    /// Where the image files are.
-    pub directory: &'a Path,
-    /// The images.
-    pub images: &'a [LabelledImage],
-    /// How many classes every model tells apart.
-    pub classes: usize,
-    /// Runs of each model on each image.
-    pub runs: NonZeroUsize,
-    /// Times the runs.
+/// What a session needs from outside.
+pub struct Surroundings<'a> {
+    /// Stamps the frames of recordings.
     pub clock: Clock,
-    /// Says whether to stop before the next image; what is measured by then is kept.
+    /// Says whether to stop before the next picture.
     pub stop: &'a dyn Fn() -> bool,
-    /// Called after each image.
-    pub advance: &'a dyn Fn(),
+    /// Hears what is worked on, how much is done, and of how much.
+    pub progress: &'a dyn Fn(&str, u64, u64),
+}
+
+/// The answers of the models to a set of pictures, as they come.
+pub struct Session<'a> {
+    set: &'a PictureSet,
+    truth: &'a Truth,
+    around: Surroundings<'a>,
+    models: Vec<ModelId>,
+    classifiers: &'a mut [Classifier],
+    extractor: Extractor,
+    journal: Journal,
+    known: HashSet<String>,
+    images: Vec<ImageRecord>,
+    gallery: Gallery,
+    report: Report,
 }
 
 /// How it went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// Images in the profile.
-    pub measured: usize,
-    /// Images left out, each with a warning.
+    /// Pictures that an earlier run of the same profiling had measured.
+    pub resumed: usize,
+    /// Pictures that could not be read or answered, each left out with a warning.
     pub unreadable: usize,
-    /// Whether every image had its turn.
+    /// Frames in no labelled segment, left out.
+    pub unlabelled: usize,
+    /// Recordings that broke off, each with a warning.
+    pub broken: usize,
+    /// Whether every picture had its turn.
     pub ending: Ending,
 }
 
-/// Whether every image had its turn.
+/// Whether every picture had its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// Every one.
@@ -59,7 +71,19 @@ pub enum Ending {
     Stopped,
 }
 
-/// Why an image is left out.
+/// What a session leaves.
+pub struct Measured {
+    /// The records, those of the journal first.
+    pub images: Vec<ImageRecord>,
+    /// Pictures to measure latencies on.
+    pub gallery: Gallery,
+    /// The journal, which holds the same records.
+    pub journal: Journal,
+    /// How it went.
+    pub report: Report,
+}
+
+/// Why a picture is left out.
 #[derive(Debug, Error)]
 enum MeasureError {
     /// It is no image.
@@ -71,65 +95,196 @@ enum MeasureError {
     /// A model gives no answer.
     #[error(transparent)]
     Classify(#[from] ClassifyError),
+    /// Nobody says what it shows.
+    #[error("it has no label, and the teacher is not among the models")]
+    NoTruth,
 }
 
-impl Session<'_> {
-    /// Measures, and writes the profile to `out`.
-    pub fn run(
-        &self,
-        classifiers: &mut [Classifier],
-        out: impl Write,
-    ) -> Result<Report, ProfileError> {
-        let mut writer = ProfileWriter::new(out, header(classifiers, self.classes))?;
-        let mut extractor = Extractor::new();
-        let mut report = Report { measured: 0, unreadable: 0, ending: Ending::Complete };
-        for image in self.images {
-            if (self.stop)() {
-                report.ending = Ending::Stopped;
-                break;
+/// Why no further picture is looked at.
+enum Break {
+    Asked,
+    Journal(JournalError),
+}
+
+impl From<JournalError> for Break {
+    fn from(error: JournalError) -> Self {
+        Self::Journal(error)
+    }
+}
+
+/// A picture that is to be recorded.
+struct Subject<'a> {
+    file: &'a str,
+    group: Option<&'a str>,
+    class: Option<usize>,
+}
+
+impl<'a> Session<'a> {
+    /// A session that goes on after what the journal holds already.
+    pub fn new(
+        set: &'a PictureSet,
+        truth: &'a Truth,
+        classifiers: &'a mut [Classifier],
+        (journal, images): (Journal, Vec<ImageRecord>),
+        around: Surroundings<'a>,
+    ) -> Self {
+        let models = classifiers.iter().map(|classifier| classifier.manifest().id.clone());
+        Self {
+            models: models.collect(),
+            set,
+            truth,
+            around,
+            classifiers,
+            extractor: Extractor::new(),
+            journal,
+            known: images.iter().map(|image| image.file.clone()).collect(),
+            gallery: Gallery::default(),
+            report: Report {
+                resumed: images.len(),
+                unreadable: 0,
+                unlabelled: 0,
+                broken: 0,
+                ending: Ending::Complete,
+            },
+            images,
+        }
+    }
+
+    /// Works through the set.
+    pub fn run(mut self) -> Result<Measured, JournalError> {
+        let outcome = self.show_images().and_then(|()| self.show_videos());
+        match outcome {
+            Ok(()) => {}
+            Err(Break::Asked) => self.report.ending = Ending::Stopped,
+            Err(Break::Journal(error)) => return Err(error),
+        }
+        let Self { images, gallery, journal, report, .. } = self;
+        Ok(Measured { images, gallery, journal, report })
+    }
+
+    fn show_images(&mut self) -> Result<(), Break> {
+        let set = self.set;
+        let total = set.own_images().count() as u64;
+        for (done, item) in (1..).zip(set.own_images()) {
+            if (self.around.stop)() {
+                return Err(Break::Asked);
             }
-            match self.measure(image, classifiers, &mut extractor) {
+            self.show_image(item)?;
+            (self.around.progress)("images", done, total);
+        }
+        Ok(())
+    }
+
+    fn show_image(&mut self, item: &Item) -> Result<(), Break> {
+        if self.known.contains(&item.file) && !self.gallery.wants_next() {
+            self.gallery.pass();
+            return Ok(());
+        }
+        let picture = read_image(&self.set.directory.join(&item.file));
+        let subject = Subject { file: &item.file, group: None, class: item.class };
+        match picture {
+            Ok(picture) => self.show(&subject, &picture),
+            Err(error) => {
+                self.leave_out(&item.file, &error.into());
+                Ok(())
+            }
+        }
+    }
+
+    fn show_videos(&mut self) -> Result<(), Break> {
+        let set = self.set;
+        set.videos.iter().try_for_each(|video| self.show_video(video))
+    }
+
+    fn show_video(&mut self, video: &Video) -> Result<(), Break> {
+        let clock = self.around.clock;
+        let visit = |shown: Shown<'_>| match self.show_frame(video, &shown) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(broken) => ControlFlow::Break(broken),
+        };
+        let played = video.recording.play(clock, visit);
+        let fault = match played {
+            Err(error) => Some(error),
+            Ok(played) => {
+                self.report.unreadable += played.unreadable;
+                if let Some(broken) = played.broken {
+                    return Err(broken);
+                }
+                played.fault
+            }
+        };
+        if let Some(fault) = fault {
+            log::warn!("{} broke off: {fault}", video.recording.name);
+            self.report.broken += 1;
+        }
+        Ok(())
+    }
+
+    fn show_frame(&mut self, video: &Video, shown: &Shown<'_>) -> Result<(), Break> {
+        if (self.around.stop)() {
+            return Err(Break::Asked);
+        }
+        let name = video.recording.name.as_str();
+        if let Some((at, length)) = shown.position {
+            (self.around.progress)(name, at.as_millis() as u64, length.as_millis() as u64);
+        }
+        match self.set.turn(video, shown.number) {
+            Turn::Passed => Ok(()),
+            Turn::Unlabelled => {
+                self.report.unlabelled += 1;
+                Ok(())
+            }
+            Turn::Taken(class) => {
+                let file = format!("{name}#{}", shown.number);
+                self.show(&Subject { file: &file, group: Some(name), class }, shown.picture)
+            }
+        }
+    }
+
+    /// Measures a picture unless the journal has it, and lets the gallery see it.
+    fn show(&mut self, subject: &Subject<'_>, picture: &Picture) -> Result<(), Break> {
+        if !self.known.contains(subject.file) {
+            match self.measure(subject, picture) {
                 Ok(record) => {
-                    writer.write(&record)?;
-                    report.measured += 1;
+                    self.journal.write(&record)?;
+                    self.known.insert(record.file.clone());
+                    self.images.push(record);
                 }
                 Err(error) => {
-                    log::warn!("{} is left out: {}", image.file, in_full(&error));
-                    report.unreadable += 1;
+                    self.leave_out(subject.file, &error);
+                    return Ok(());
                 }
             }
-            (self.advance)();
         }
-        Ok(report)
+        self.gallery.offer(picture);
+        Ok(())
     }
 
     fn measure(
-        &self,
-        image: &LabelledImage,
-        classifiers: &mut [Classifier],
-        extractor: &mut Extractor,
+        &mut self,
+        subject: &Subject<'_>,
+        picture: &Picture,
     ) -> Result<ImageRecord, MeasureError> {
-        let picture = read_image(&self.directory.join(&image.file))?;
-        let features = extractor.extract(&picture)?;
-        let results = classifiers
-            .iter_mut()
-            .map(|classifier| self.result(classifier, &picture, image.class))
-            .collect::<Result<Vec<ModelResult>, ClassifyError>>()?;
-        Ok(ImageRecord { file: image.file.clone(), class: image.class, features, results })
+        let features = self.extractor.extract(picture)?;
+        let clock = self.around.clock;
+        let answer =
+            |classifier: &mut Classifier| Ok(classifier.probabilities(picture, clock)?.value);
+        let answers: Vec<Vec<f32>> =
+            self.classifiers.iter_mut().map(answer).collect::<Result<_, ClassifyError>>()?;
+        let taught = || self.truth.teach(&self.models, &answers);
+        let class = subject.class.or_else(taught).ok_or(MeasureError::NoTruth)?;
+        Ok(ImageRecord {
+            file: subject.file.to_owned(),
+            group: subject.group.map(str::to_owned),
+            class,
+            features,
+            results: answers.iter().map(|answer| ModelResult::new(answer, class)).collect(),
+        })
     }
 
-    fn result(
-        &self,
-        classifier: &mut Classifier,
-        picture: &Picture,
-        class: usize,
-    ) -> Result<ModelResult, ClassifyError> {
-        let first = classifier.probabilities(picture, self.clock)?;
-        let mut times = vec![first.cost.total()];
-        while times.len() < self.runs.get() {
-            times.push(classifier.probabilities(picture, self.clock)?.cost.total());
-        }
-        Ok(ModelResult::new(&first.value, class, median(times)))
+    fn leave_out(&mut self, file: &str, error: &MeasureError) {
+        log::warn!("{file} is left out: {}", in_full(error));
+        self.report.unreadable += 1;
     }
 }
 
@@ -137,32 +292,4 @@ impl Session<'_> {
 fn in_full(error: &MeasureError) -> String {
     let causes = std::iter::successors(error.source(), |&cause| cause.source());
     causes.fold(error.to_string(), |words, cause| format!("{words}: {cause}"))
-}
-
-/// The middle one, of an even number the upper.
-pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    times.get(times.len() / 2).copied().unwrap_or_default()
-}
-
-fn header(classifiers: &[Classifier], classes: usize) -> Header {
-    let model = |classifier: &Classifier| ProfiledModel {
-        id: classifier.manifest().id.clone(),
-        fingerprint: classifier.manifest().fingerprint(),
-        provider: classifier.session().provider(),
-    };
-    let models = classifiers.iter().map(model).collect();
-    Header { models, classes, machine: machine() }
-}
-
-/// The processor's own name, and how many of it there are.
-fn machine() -> String {
-    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let processors = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let name = processors
-        .lines()
-        .find(|line| line.starts_with("model name"))
-        .and_then(|line| line.split_once(": "))
-        .map_or(std::env::consts::ARCH, |(_, name)| name);
-    format!("{name}, {cores} cores")
 }

@@ -1,50 +1,63 @@
-//! Profiles: what every model answered to every training picture, and how long it took.
+//! Profiles: what every model answered to every picture, and how long each takes.
 //!
 //! # Format, version 2
 //!
-//! JSON Lines. The first line describes the profile:
+//! Apache Parquet, snappy compression, one row for each picture, flat columns:
 //!
-//! ```json
-//! {"format":"classifyd-profile","version":2,
-//!  "models":[{"name":"lite0","fingerprint":"…","provider":"cpu"}],
-//!  "features":["n_keypoints","…"],"classes":1000,"machine":"…"}
+//! | column | type | is |
+//! |---|---|---|
+//! | `file` | string | the picture's file, or `video#frame` |
+//! | `group` | string or null | the video; null for single images |
+//! | `class` | int32 | the true class, 0-based |
+//! | `n_keypoints`, ... | float | a column for each of [`Features::NAMES`] |
+//! | `MODEL.class1` ... `MODEL.class20` | int32 | the model's best classes, best first |
+//! | `MODEL.probability1` ... | float | their probabilities |
+//! | `MODEL.rank` | int32 | the 0-based rank of the true class among all classes |
+//! | `MODEL.entropy` | float | of the probabilities of all classes, in nats |
+//! | `MODEL.margin` | float | the first probability less the second |
+//!
+//! Models of fewer than 20 classes have fewer guesses; 20 are what the adaptive policy fuses. The file's metadata hold, under the key
+//! `classifyd-profile`, a JSON object: the models with their digests, providers, latencies and
+//! energy, the machine, the versions, and where the truth comes from (`document` has its keys). For
+//! example, in DuckDB:
+//!
+//! ```sql
+//! select avg(cast("lite0.rank" = 0 as int)) from 'photos.parquet';
+//! select value from parquet_kv_metadata('photos.parquet') where key = 'classifyd-profile';
 //! ```
 //!
-//! Every further line is a picture:
-//!
-//! ```json
-//! {"file":"a.jpg","class":207,"features":[12,…],
-//!  "models":{"lite0":{"top5":[[207,0.81],[208,0.1],…],"rank":0,"ms":5.912}}}
-//! ```
-//!
-//! `class` is the true class and `rank` its 0-based rank among all classes, by the same order that
-//! `top5` (fewer, if there are fewer classes) begins. `ms` is the median latency of the model on the
-//! picture. Every picture has a result of every model of the first line, and no other key. Each line
-//! ends in a line feed: one without was cut short.
-//!
-//! A line that breaks these rules is refused when it is written and when it is read.
+//! A profile that breaks these rules is refused when it is written and when it is read. While it is
+//! being measured, its rows are in a [`journal`].
 
-mod lines;
+mod check;
+mod document;
+mod error;
+pub mod journal;
 mod reader;
+mod table;
 #[cfg(test)]
 pub(crate) mod tests;
+mod writer;
 
-use std::io::Write;
-use std::path::PathBuf;
-use std::time::Duration;
-
-use thiserror::Error;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::str::FromStr;
 
 use crate::features::Features;
-use crate::models::{ModelId, Provider, Sha256Hex};
+use crate::models::{Manifest, ModelId, Provider, Sha256Hex};
+
+pub use crate::learn::energy::Energy;
+pub use crate::learn::latency::LatencyStats;
+pub use crate::learn::machine::{Machine, Versions};
+pub use crate::learn::teacher::Truth;
+pub use error::{JournalError, ProfileError, ProfileFault, RecordFault};
 
 /// The version of the format that is written, and the only one read.
 pub const VERSION: u32 = 2;
 
-/// How many guesses of a model are kept.
-pub const GUESSES: usize = 5;
+pub use crate::adaptive::GUESSES;
 
-/// A profile, read.
+/// A profile, checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
     /// What all pictures have in common.
@@ -54,32 +67,108 @@ pub struct Profile {
 }
 
 /// What all pictures of a profile have in common.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Header {
     /// The models that were measured.
     pub models: Vec<ProfiledModel>,
     /// How many classes each of them tells apart.
     pub classes: usize,
-    /// The machine that measured, for people.
-    pub machine: String,
+    /// Where the true classes come from.
+    pub truth: Truth,
+    /// The name of the set: that of its directory, or of its videos.
+    pub set: String,
+    /// Threads of one inference.
+    pub threads: usize,
+    /// Which part of the set this is.
+    pub shard: Shard,
+    /// The machine that measured.
+    pub machine: Machine,
+    /// What ran on it.
+    pub versions: Versions,
 }
 
 /// A model that was measured.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ProfiledModel {
     /// Its name.
     pub id: ModelId,
-    /// The fingerprint of its manifest.
+    /// What tells it from any model that answers differently.
     pub fingerprint: Sha256Hex,
+    /// The digest of its file.
+    pub sha256: Sha256Hex,
     /// What it ran on.
     pub provider: Provider,
+    /// What it took.
+    pub latency: LatencyStats,
+    /// What it cost; `None` if the machine could not tell.
+    pub energy: Option<Energy>,
+}
+
+impl ProfiledModel {
+    /// Whether `other` is the same model and ran on the same provider, so that the answers of both can
+    /// be joined.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        (&self.id, &self.fingerprint, self.provider)
+            == (&other.id, &other.fingerprint, other.provider)
+    }
+}
+
+/// What tells a model from any that answers differently.
+pub fn fingerprint(manifest: &Manifest) -> Sha256Hex {
+    manifest.fingerprint()
+}
+
+/// One of several equal parts of a set. As text: `2/5`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// From 1.
+    number: NonZeroUsize,
+    of: NonZeroUsize,
+}
+
+/// A text is no shard.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no shard: write 1/4 for the first of four, up to 4/4")]
+pub struct NoShard(String);
+
+impl Shard {
+    /// The whole set.
+    pub const WHOLE: Self = Self { number: NonZeroUsize::MIN, of: NonZeroUsize::MIN };
+
+    /// Whether the item of this position in the set is in the shard.
+    pub fn holds(self, position: usize) -> bool {
+        position % self.of == self.number.get() - 1
+    }
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.number, self.of)
+    }
+}
+
+impl FromStr for Shard {
+    type Err = NoShard;
+
+    fn from_str(text: &str) -> Result<Self, NoShard> {
+        let read = || {
+            let (number, of) = text.split_once('/')?;
+            let (number, of): (NonZeroUsize, NonZeroUsize) =
+                (number.parse().ok()?, of.parse().ok()?);
+            (number <= of).then_some(Self { number, of })
+        };
+        read().ok_or_else(|| NoShard(text.to_owned()))
+    }
 }
 
 /// A picture that every model was shown.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImageRecord {
-    /// The name of its file, as in the labels.
+    /// Its file as in the labels, or `video#frame`.
     pub file: String,
+    /// The video that it is a frame of; pictures of one group resemble each other and are not
+    /// independent.
+    pub group: Option<String>,
     /// The true class, 0-based.
     pub class: usize,
     /// Its features.
@@ -88,191 +177,66 @@ pub struct ImageRecord {
     pub results: Vec<ModelResult>,
 }
 
-/// What a model answered, and how long it took.
+/// What a model answered.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelResult {
-    /// Its [`GUESSES`] best classes and their probabilities, best first.
+    /// Its [`GUESSES`] best classes (fewer, if there are fewer) and their probabilities, best first.
     pub best: Vec<(usize, f32)>,
     /// The 0-based rank of the true class among all classes.
     pub rank: usize,
-    /// The median of its runs.
-    pub latency: Duration,
+    /// The entropy of the probabilities of all classes, in nats.
+    pub entropy: f32,
+    /// The first probability less the second; the first, if there is one class only.
+    pub margin: f32,
 }
 
 impl ModelResult {
     /// Ranks the true class among the probabilities of all classes. Of equally probable classes the
     /// lower number ranks higher. Panics if there is no probability for the class.
-    pub fn new(probabilities: &[f32], class: usize, latency: Duration) -> Self {
+    pub fn new(probabilities: &[f32], class: usize) -> Self {
         let mut order: Vec<usize> = (0..probabilities.len()).collect();
         order.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
         let rank = order.iter().position(|&ranked| ranked == class);
         let rank = rank.expect("the true class is one of the model's classes");
-        let best = order.into_iter().take(GUESSES).map(|class| (class, probabilities[class]));
-        Self { best: best.collect(), rank, latency }
+        // Models whose graph ends in softmax may round over the edges.
+        let guess = |class: usize| (class, probabilities[class].clamp(0.0, 1.0));
+        let best: Vec<_> = order.into_iter().take(GUESSES).map(guess).collect();
+        Self { margin: margin(&best), best, rank, entropy: entropy(probabilities) }
     }
 }
 
-/// Why a profile cannot be read or written.
-#[derive(Debug, Error)]
-pub enum ProfileError {
-    /// The file cannot be opened.
-    #[error("cannot read the profile {}", path.display())]
-    Open {
-        /// The file.
-        path: PathBuf,
-        /// The system's word.
-        source: std::io::Error,
-    },
-    /// The file is no profile.
-    #[error("cannot use the profile {}", path.display())]
-    Unusable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: Box<ProfileError>,
-    },
-    /// Reading or writing stopped.
-    #[error("cannot read or write line {line} of the profile")]
-    Transfer {
-        /// The line, from 1.
-        line: usize,
-        /// The system's word.
-        source: std::io::Error,
-    },
-    /// It has no line.
-    #[error("the profile is empty; make one with `classifyd profile`")]
-    Empty,
-    /// A line makes no sense.
-    #[error("line {line} of the profile")]
-    Line {
-        /// The line, from 1.
-        line: usize,
-        /// What is wrong with it.
-        source: LineFault,
-    },
+fn margin(best: &[(usize, f32)]) -> f32 {
+    let probability = |place: usize| best.get(place).map_or(0.0, |(_, probability)| *probability);
+    probability(0) - probability(1)
 }
 
-/// What is wrong with a line of a profile.
-#[derive(Debug, Error)]
-pub enum LineFault {
-    /// It does not end in a line feed.
-    #[error("it was cut short, so the profiling was interrupted; delete the line or profile anew")]
-    CutShort,
-    /// It is longer than any record.
-    #[error("it is longer than {0} bytes; this is no profile")]
-    TooLong(usize),
-    /// It is no JSON, or not of the documented form.
-    #[error("it is not as documented: {reason} (column {column})")]
-    Json {
-        /// What is wrong.
-        reason: String,
-        /// Where, from 1.
-        column: usize,
-    },
-    /// It starts another kind of file.
-    #[error("its format is `{0}`; this is no profile")]
-    Foreign(String),
-    /// Another version.
-    #[error("its format version is {found}; this classifyd reads {VERSION}: profile anew")]
-    Version {
-        /// The version it states.
-        found: u32,
-    },
-    /// Measured with other features.
-    #[error("it has other features ({found}); profile anew")]
-    OtherFeatures {
-        /// Their names.
-        found: String,
-    },
-    /// A name with characters that names don't have, or an unknown word.
-    #[error("`{word}` is no {role}")]
-    Word {
-        /// What it was to be.
-        role: &'static str,
-        /// The word.
-        word: String,
-    },
-    /// The header lists no model, or one twice.
-    #[error("its models must be at least one, each named once")]
-    Models,
-    /// A picture lacks a model, or has one too many.
-    #[error("its results must be of exactly the models of the first line: {0}")]
-    Results(String),
-    /// A number that is none, or too large.
-    #[error("{what} is {value}, {expected}")]
-    Number {
-        /// What it was to be.
-        what: String,
-        /// The number.
-        value: String,
-        /// What it should be.
-        expected: String,
-    },
-    /// A rank that the guesses contradict.
-    #[error("the rank {rank} of {model} contradicts its best classes")]
-    Rank {
-        /// The model.
-        model: ModelId,
-        /// The rank.
-        rank: usize,
-    },
-    /// A picture that an earlier line has.
-    #[error("{file} is on line {first} already")]
-    Duplicate {
-        /// The picture.
-        file: String,
-        /// The line that has it first.
-        first: usize,
-    },
+/// In nats: the sum of -p ln p.
+fn entropy(probabilities: &[f32]) -> f32 {
+    let term =
+        |probability: f64| if probability > 0.0 { -probability * probability.ln() } else { 0.0 };
+    let sum: f64 = probabilities.iter().map(|&probability| term(f64::from(probability))).sum();
+    sum.max(0.0) as f32
 }
 
-impl From<serde_json::Error> for LineFault {
-    /// Drops the line that the JSON reader states: it is always the first of what it was given.
-    fn from(error: serde_json::Error) -> Self {
-        let column = error.column();
-        let place = format!(" at line {} column {column}", error.line());
-        let text = error.to_string();
-        let reason = text.strip_suffix(&place).unwrap_or(&text).to_owned();
-        Self::Json { reason, column }
+/// What the rows of a profile have to fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// The models, in the order of their results.
+    pub models: Vec<ModelId>,
+    /// How many classes each of them tells apart.
+    pub classes: usize,
+}
+
+impl Shape {
+    fn guesses(&self) -> usize {
+        GUESSES.min(self.classes)
     }
 }
 
-/// Writes a profile, line by line.
-#[derive(Debug)]
-pub struct ProfileWriter<W> {
-    output: W,
-    header: Header,
-    lines: usize,
-}
-
-impl<W: Write> ProfileWriter<W> {
-    /// Writes the first line.
-    pub fn new(output: W, header: Header) -> Result<Self, ProfileError> {
-        let line = lines::header_line(&header).map_err(|source| line_error(1, source))?;
-        let mut writer = Self { output, header, lines: 0 };
-        writer.put(line)?;
-        Ok(writer)
+impl Header {
+    /// What the rows have to fit.
+    pub fn shape(&self) -> Shape {
+        let models = self.models.iter().map(|model| model.id.clone()).collect();
+        Shape { models, classes: self.classes }
     }
-
-    /// Writes a picture and hands it to the system, so that an interruption loses at most one.
-    pub fn write(&mut self, image: &ImageRecord) -> Result<(), ProfileError> {
-        let line = lines::image_line(&self.header, image);
-        self.put(line.map_err(|source| line_error(self.lines + 1, source))?)
-    }
-
-    /// Gives the output back.
-    pub fn into_inner(self) -> W {
-        self.output
-    }
-
-    fn put(&mut self, mut line: String) -> Result<(), ProfileError> {
-        self.lines += 1;
-        line.push('\n');
-        let written = self.output.write_all(line.as_bytes()).and_then(|()| self.output.flush());
-        written.map_err(|source| ProfileError::Transfer { line: self.lines, source })
-    }
-}
-
-fn line_error(line: usize, source: LineFault) -> ProfileError {
-    ProfileError::Line { line, source }
 }

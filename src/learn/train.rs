@@ -186,7 +186,8 @@ fn fit(
 fn machines(profiles: &[Profile]) -> Vec<String> {
     let mut machines = Vec::new();
     for profile in profiles {
-        let plain = profile.header.machine.chars().filter(|letter| !letter.is_control());
+        let text = profile.header.machine.to_string();
+        let plain = text.chars().filter(|letter| !letter.is_control());
         let machine: String = plain.take(MACHINE_LENGTH).collect();
         if !machines.contains(&machine) {
             machines.push(machine);

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use classifyd::learn::profile_file::Profile;
+
 use crate::harness::{Finished, Models, Trained, classifyd, damaged};
 
 fn replay(trained: &Trained) -> Finished {
@@ -68,22 +70,27 @@ fn a_model_that_was_exchanged_since_the_training_is_left_out() {
 fn profiles_that_are_wrong() {
     let trained = Trained::on(&["red", "colour"]);
     let out = trained.images().join("out.safetensors");
-    let profile = fs::read_to_string(trained.profile_file()).unwrap();
-    let first_line = profile.lines().next().unwrap();
-    let cases = [
-        ("", 1),
-        ("not a profile\n", 1),
-        (&profile[..profile.len() - 40], 1),
-        (first_line, 1),
-        (&profile.replacen("\"class\":0", "\"class\":-1", 1), 1),
+    let whole = Profile::load(&trained.profile_file()).unwrap();
+    let profile = fs::read(trained.profile_file()).unwrap();
+    let mut spoilt = profile.clone();
+    spoilt[profile.len() / 2..][..200].fill(0xA5);
+    let cases: [(&[u8], &str); 5] = [
+        (b"", "empty"),
+        (b"not a profile\n", "no Parquet file"),
+        (b"{\"format\":\"classifyd-profile\",\"version\":1}\n", "profile anew"),
+        (&profile[..profile.len() - 40], "cut short"),
+        (&spoilt, "profile anew"),
     ];
-    for (text, code) in cases {
-        fs::write(trained.profile_file(), text).unwrap();
-        trained.train(&out).refusal(code, &["profile.jsonl"]);
+    for (bytes, word) in cases {
+        fs::write(trained.profile_file(), bytes).unwrap();
+        trained.train(&out).refusal(1, &["profile.parquet", word]);
         assert!(!out.exists());
     }
+    let no_picture = Profile { images: Vec::new(), ..whole };
+    no_picture.save(&trained.profile_file()).unwrap();
+    trained.train(&out).refusal(1, &["no picture"]);
     fs::remove_file(trained.profile_file()).unwrap();
-    trained.train(&out).refusal(66, &["profile.jsonl"]);
+    trained.train(&out).refusal(66, &["profile.parquet"]);
 }
 
 #[test]

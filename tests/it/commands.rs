@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use classifyd::learn::profile_file::{ImageRecord, Profile};
+
 use crate::harness::{Models, Record, Trained, classifyd, text};
 
 #[test]
@@ -77,8 +79,8 @@ fn models_are_listed_with_their_cost() {
 #[test]
 fn a_set_is_profiled_trained_on_explained_and_replayed() {
     let trained = Trained::on(&["red", "slow"]);
-    let profile = fs::read_to_string(trained.profile_file()).unwrap();
-    assert_eq!(profile.lines().count(), 1 + 24, "a header and a line for each image");
+    let profile = Profile::load(&trained.profile_file()).unwrap();
+    assert_eq!(profile.images.len(), 24);
     let image = trained.images().join("2_1.png");
     let explained = trained.models.command("explain").arg(&image).run().with_code(0);
     explained.printing(&[
@@ -126,15 +128,14 @@ fn training_gives_the_same_bytes_again() {
 #[test]
 fn several_profiles_are_joined() {
     let trained = Trained::on(&["red", "colour"]);
-    let profile = fs::read_to_string(trained.profile_file()).unwrap();
-    let (header, lines) = profile.split_once('\n').unwrap();
-    let lines: Vec<&str> = lines.lines().collect();
-    let half = |name: &str, lines: &[&str]| {
+    let profile = Profile::load(&trained.profile_file()).unwrap();
+    let half = |name: &str, images: &[ImageRecord]| {
         let path = trained.images().join(name);
-        fs::write(&path, format!("{header}\n{}\n", lines.join("\n"))).unwrap();
+        Profile { header: profile.header.clone(), images: images.to_vec() }.save(&path).unwrap();
         path
     };
-    let (first, second) = (half("1.jsonl", &lines[..12]), half("2.jsonl", &lines[12..]));
+    let (first, second) = profile.images.split_at(12);
+    let (first, second) = (half("1.parquet", first), half("2.parquet", second));
     let out = trained.images().join("joined.safetensors");
     let program = classifyd("train --profile").arg(&first).arg("--profile").arg(&second);
     program.arg("--out").arg(&out).run().with_code(0);

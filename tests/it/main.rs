@@ -19,6 +19,7 @@ mod deadlines;
 mod images;
 mod own_model;
 mod policies;
+mod profiling;
 mod real;
 mod replay;
 mod stopping;

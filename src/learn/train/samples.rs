@@ -19,7 +19,7 @@ pub(super) struct Samples {
 pub(super) struct Picture {
     pub(super) features: Features,
     pub(super) right: RightSet,
-    /// Of each model.
+    /// Of each model, in the profile that the picture is of.
     pub(super) latencies: Vec<Duration>,
 }
 
@@ -35,7 +35,10 @@ impl Samples {
         for (number, profile) in profiles.iter().enumerate() {
             let differs = |model| TrainError::DifferentModels { profile: number + 1, model };
             let columns = columns(&models, &profile.header).map_err(differs)?;
-            pictures.extend(profile.images.iter().map(|image| judge(image, &columns, criterion)));
+            let latency = |&column: &usize| profile.header.models[column].latency.median;
+            let latencies: Vec<Duration> = columns.iter().map(latency).collect();
+            let judged = |image| judge(image, &columns, &latencies, criterion);
+            pictures.extend(profile.images.iter().map(judged));
         }
         if pictures.is_empty() {
             return Err(TrainError::NoImage);
@@ -77,23 +80,29 @@ impl Samples {
 
 /// For each of `models`, its position in a profile of the same models; or a model that differs.
 fn columns(models: &[ProfiledModel], header: &Header) -> Result<Vec<usize>, ModelId> {
-    if let Some(other) = header.models.iter().find(|model| !models.contains(model)) {
+    let is_known = |other: &ProfiledModel| models.iter().any(|model| model.is_same_as(other));
+    if let Some(other) = header.models.iter().find(|model| !is_known(model)) {
         return Err(other.id.clone());
     }
     let column = |model: &ProfiledModel| {
-        let found = header.models.iter().position(|other| other == model);
+        let found = header.models.iter().position(|other| other.is_same_as(model));
         found.ok_or_else(|| model.id.clone())
     };
     models.iter().map(column).collect()
 }
 
-fn judge(image: &ImageRecord, columns: &[usize], criterion: Criterion) -> Picture {
+fn judge(
+    image: &ImageRecord,
+    columns: &[usize],
+    latencies: &[Duration],
+    criterion: Criterion,
+) -> Picture {
     let results: Vec<_> = columns.iter().map(|&column| &image.results[column]).collect();
     let right = results.iter().enumerate().filter(|(_, r)| r.rank < criterion.guesses());
     Picture {
         features: image.features,
         right: right.map(|(model, _)| model).collect(),
-        latencies: results.iter().map(|result| result.latency).collect(),
+        latencies: latencies.to_vec(),
     }
 }
 

@@ -16,17 +16,16 @@ fn id(name: &str) -> ModelId {
     ModelId::new(name).unwrap()
 }
 
-/// A picture all of whose features are `value`, with the first guesses of `quick` (5 ms), `wide`
-/// (20 ms) and `slow` (50 ms).
+/// A picture all of whose features are `value`, with the first guesses of `quick`, `wide` and
+/// `slow`.
 fn image(file: String, value: f32, guesses: [usize; 3]) -> ImageRecord {
-    let latencies = [5, 20, 50];
-    let results = guesses.iter().zip(latencies).map(|(&guess, ms)| result(guess, CLASS, ms));
+    let results = guesses.iter().map(|&guess| result(guess, CLASS));
     let features = Features::new([value; Features::COUNT]).unwrap();
-    ImageRecord { file, class: CLASS, features, results: results.collect() }
+    ImageRecord { file, group: None, class: CLASS, features, results: results.collect() }
 }
 
 fn profile(images: Vec<ImageRecord>) -> Profile {
-    Profile { header: header(&["quick", "wide", "slow"]), images }
+    Profile { header: header(&[("quick", 5), ("wide", 20), ("slow", 50)]), images }
 }
 
 /// On 60 dark pictures `quick` and `wide` are right, on 40 bright ones only `slow` is.
@@ -174,10 +173,10 @@ fn options_that_make_no_sense_are_refused() {
 #[test]
 fn different_machines_are_noted() {
     let mut other = two_clusters("y");
-    other.header.machine = "another\u{1b}[31m test".to_owned();
+    other.header.machine.processor = "another\u{1b}[31m test".to_owned();
     let (premodel, report) = train(&[two_clusters("x"), other], &TrainOptions::default()).unwrap();
     assert!(report.to_string().contains("different machines"), "{report}");
-    let expected = "200 pictures; measured on a test; another[31m test";
+    let expected = "200 pictures; measured on a test, 1 core, none; another[31m test, 1 core, none";
     assert_eq!(premodel.recipe().trained_on, expected);
 }
 

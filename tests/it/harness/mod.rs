@@ -6,7 +6,7 @@ mod program;
 mod record;
 mod running;
 
-pub use media::{BLUE, Clip, Codec, Colour, GREEN, RED, damaged, draw, picture};
+pub use media::{BLUE, Clip, Codec, Colour, GREEN, RED, damaged, draw, picture, scene};
 pub use models::{Models, Trained};
 pub use program::{Finished, Program, classifyd, repository};
 pub use record::Record;

@@ -104,12 +104,12 @@ impl Trained {
     }
 
     pub fn profile_file(&self) -> PathBuf {
-        self.images.path().join("profile.jsonl")
+        self.images.path().join("profile.parquet")
     }
 
     /// The command that made the profile.
     pub fn profile(&self) -> Program {
-        let program = self.models.command("profile --runs 1").arg("--images").arg(self.images());
+        let program = self.models.command("profile").arg("--images").arg(self.images());
         program.arg("--out").arg(self.profile_file())
     }
 
