@@ -21,6 +21,8 @@ pub(super) struct Picture {
     pub(super) right: RightSet,
     /// Of each model.
     pub(super) latencies: Vec<Duration>,
+    /// Pictures of one group are learnt from, or tested on, as a whole.
+    pub(super) group: usize,
 }
 
 impl Samples {
@@ -35,7 +37,10 @@ impl Samples {
         for (number, profile) in profiles.iter().enumerate() {
             let differs = |model| TrainError::DifferentModels { profile: number + 1, model };
             let columns = columns(&models, &profile.header).map_err(differs)?;
-            pictures.extend(profile.images.iter().map(|image| judge(image, &columns, criterion)));
+            for image in &profile.images {
+                // Nothing says yet which pictures belong together.
+                pictures.push(judge(image, &columns, criterion, pictures.len()));
+            }
         }
         if pictures.is_empty() {
             return Err(TrainError::NoImage);
@@ -87,13 +92,14 @@ fn columns(models: &[ProfiledModel], header: &Header) -> Result<Vec<usize>, Mode
     models.iter().map(column).collect()
 }
 
-fn judge(image: &ImageRecord, columns: &[usize], criterion: Criterion) -> Picture {
+fn judge(image: &ImageRecord, columns: &[usize], criterion: Criterion, group: usize) -> Picture {
     let results: Vec<_> = columns.iter().map(|&column| &image.results[column]).collect();
     let right = results.iter().enumerate().filter(|(_, r)| r.rank < criterion.guesses());
     Picture {
         features: image.features,
         right: right.map(|(model, _)| model).collect(),
         latencies: results.iter().map(|result| result.latency).collect(),
+        group,
     }
 }
 
