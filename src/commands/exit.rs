@@ -10,6 +10,7 @@ use crate::install::NoModels;
 use crate::learn::folders::FoldersError;
 use crate::learn::labels::LabelsError;
 use crate::learn::profile_file::{JournalError, ProfileError};
+use crate::learn::train::TrainError;
 use crate::models::ManifestError;
 use crate::onnx::RuntimeError;
 use crate::premodel::{NoModelLeft, PremodelError};
@@ -173,6 +174,29 @@ impl From<JournalError> for Failure {
             JournalError::Write { .. }
             | JournalError::Measurement { .. }
             | JournalError::Line { .. } => ExitCode::Other,
+        };
+        Self { code, error: error.into() }
+    }
+}
+
+impl From<TrainError> for Failure {
+    fn from(error: TrainError) -> Self {
+        let code = match &error {
+            TrainError::K(_)
+            | TrainError::FeatureCount(_)
+            | TrainError::FoldCount(_)
+            | TrainError::Folds { .. }
+            | TrainError::TooFewImages { .. }
+            | TrainError::Theta(_)
+            | TrainError::UnknownModel { .. }
+            | TrainError::NoModelAllowed => ExitCode::Usage,
+            TrainError::NoImage
+            | TrainError::OneGroup
+            | TrainError::NothingDiffers
+            | TrainError::DifferentModels { .. }
+            | TrainError::DuplicateImage(_)
+            | TrainError::NothingRight
+            | TrainError::Recipe(_) => ExitCode::Other,
         };
         Self { code, error: error.into() }
     }

@@ -8,8 +8,9 @@ use clap::{Parser, ValueEnum};
 
 use super::catalogue::model_name;
 use super::{Failure, stdout};
+use crate::features::FeatureSet;
 use crate::learn::profile_file::Profile;
-use crate::learn::train::{self, TrainOptions};
+use crate::learn::train::{self, DeploymentMode, FeatureChoice, KChoice, TrainOptions};
 use crate::models::ModelId;
 use crate::premodel::Criterion;
 
@@ -26,17 +27,19 @@ pub struct Arguments {
     /// When a model counts as right
     #[arg(long, value_enum, default_value = "top1")]
     criterion: RightWhen,
-    /// Neighbours that vote
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = TrainOptions::default().k,
-        allow_negative_numbers = true
-    )]
-    k: usize,
+    /// Neighbours that vote: a number, or `auto` for the best in cross-validation
+    #[arg(long, value_name = "N|auto", default_value = "5", value_parser = k)]
+    k: KChoice,
+    /// Features to look at: how many, `auto` for as many as do best in cross-validation, or names
+    /// separated by commas
+    #[arg(long, value_name = "N|auto|NAMES", default_value = "7", value_parser = features)]
+    features: FeatureChoice,
     /// Models that may be deployed, separated by commas [default: all]
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = model_name)]
-    deploy: Vec<ModelId>,
+    candidates: Vec<ModelId>,
+    /// What decides which model is deployed next
+    #[arg(long, value_enum, value_name = "MODE", default_value = "accuracy")]
+    deploy: Deploy,
     /// Percentage points of union accuracy that a further model must add to be deployed
     #[arg(
         long,
@@ -45,13 +48,20 @@ pub struct Arguments {
         allow_negative_numbers = true
     )]
     theta: f64,
+    /// Folds of cross-validation
+    #[arg(long, value_name = "N", default_value_t = TrainOptions::default().folds)]
+    folds: usize,
+    /// Decides which pictures come into which fold
+    #[arg(long, value_name = "N", default_value_t = TrainOptions::default().seed)]
+    seed: u64,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   classifyd train --profile photos.jsonl --out premodel.safetensors
   classifyd train --profile a.jsonl --profile b.jsonl --criterion top5 --out top5.safetensors
-  classifyd train --profile photos.jsonl --deploy mobilenet_v1,inception_v3 --out two.safetensors";
+  classifyd train --profile a.jsonl --candidates mobilenet_v1,inception_v3 --out two.safetensors
+  classifyd train --profile a.jsonl --features auto --k auto --deploy optimal --out b.safetensors";
 
 /// When a model counts as right.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -62,12 +72,44 @@ enum RightWhen {
     Top5,
 }
 
+/// What decides which model is deployed next.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Deploy {
+    /// What it adds to the share of pictures that some deployed model is right on
+    Accuracy,
+    /// The same, over its mean latency
+    Optimal,
+    /// The one and the other in turn
+    Alternate,
+}
+
+fn k(text: &str) -> Result<KChoice, String> {
+    match text {
+        "auto" => Ok(KChoice::Auto),
+        number => {
+            let k = number.parse().map_err(|_| "write a number or `auto`".to_owned())?;
+            Ok(KChoice::Fixed(k))
+        }
+    }
+}
+
+fn features(text: &str) -> Result<FeatureChoice, String> {
+    if text == "auto" {
+        return Ok(FeatureChoice::Auto);
+    }
+    if let Ok(count) = text.parse() {
+        return Ok(FeatureChoice::Count(count));
+    }
+    let named = FeatureSet::of_names(text.split(',').map(str::trim));
+    named.map(FeatureChoice::Named).map_err(|fault| fault.to_string())
+}
+
 /// Runs `train`.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let profiles: Vec<Profile> =
         arguments.profile.iter().map(|file| Profile::load(file)).collect::<Result<_, _>>()?;
     let options = arguments.options();
-    let (premodel, report) = train::train(&profiles, &options).map_err(anyhow::Error::from)?;
+    let (premodel, report) = train::train(&profiles, &options)?;
     fs::write(&arguments.out, premodel.to_bytes())
         .with_context(|| format!("cannot write the premodel to {}", arguments.out.display()))?;
     Ok(stdout::print(format_args!("{report}wrote {}\n", arguments.out.display()))?)
@@ -79,7 +121,20 @@ impl Arguments {
             RightWhen::Top1 => Criterion::Top1,
             RightWhen::Top5 => Criterion::Top5,
         };
-        let models = (!self.deploy.is_empty()).then(|| self.deploy.clone());
-        TrainOptions { criterion, k: self.k, models, theta: self.theta }
+        let deployment = match self.deploy {
+            Deploy::Accuracy => DeploymentMode::Accuracy,
+            Deploy::Optimal => DeploymentMode::Optimal,
+            Deploy::Alternate => DeploymentMode::Alternate,
+        };
+        TrainOptions {
+            criterion,
+            k: self.k,
+            features: self.features.clone(),
+            models: (!self.candidates.is_empty()).then(|| self.candidates.clone()),
+            deployment,
+            theta: self.theta,
+            folds: self.folds,
+            seed: self.seed,
+        }
     }
 }

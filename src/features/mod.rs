@@ -112,14 +112,16 @@ pub enum FeatureError {
     #[error(transparent)]
     Resample(#[from] ResampleError),
     /// A formula broke down.
-    #[error("the {width}x{height} picture has features that are not finite: {values:?}; report it")]
+    #[error("the feature {name} of the {width}x{height} picture is {value}; report it")]
     NotFinite {
         /// Its width.
         width: u32,
         /// Its height.
         height: u32,
-        /// The features, in the order of [`Features::NAMES`].
-        values: [f32; Features::COUNT],
+        /// The first feature that is not finite.
+        name: &'static str,
+        /// Its value.
+        value: f32,
     },
 }
 
@@ -149,8 +151,7 @@ impl Extractor {
     pub fn extract(&mut self, picture: &Picture) -> Result<Features, FeatureError> {
         self.copy.take(picture)?;
         let values = self.measure();
-        let (width, height) = (picture.width(), picture.height());
-        Features::new(values).ok_or(FeatureError::NotFinite { width, height, values })
+        Features::new(values).ok_or_else(|| not_finite(picture, &values))
     }
 
     /// Measures the working copy, in the order of [`Features::NAMES`].
@@ -175,6 +176,12 @@ impl Extractor {
         debug_assert!(measured.next().is_none(), "a family has more features than names");
         values
     }
+}
+
+fn not_finite(picture: &Picture, values: &[f32; Features::COUNT]) -> FeatureError {
+    let mut named = Features::NAMES.into_iter().zip(*values);
+    let (name, value) = named.find(|(_, value)| !value.is_finite()).unwrap_or_default();
+    FeatureError::NotFinite { width: picture.width(), height: picture.height(), name, value }
 }
 
 impl Default for Extractor {

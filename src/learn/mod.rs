@@ -6,6 +6,7 @@
 //! it all, with the [`machine`]; [`train`] makes a premodel of profiles; [`learners`] are what a
 //! premodel of other kinds would be made of.
 
+pub mod adapt;
 pub mod energy;
 pub mod folders;
 pub mod gallery;

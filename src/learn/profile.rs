@@ -91,7 +91,7 @@ enum MeasureError {
     Read(#[from] ImageFileError),
     /// It has no features.
     #[error(transparent)]
-    Features(#[from] FeatureError),
+    Features(#[from] Box<FeatureError>),
     /// A model gives no answer.
     #[error(transparent)]
     Classify(#[from] ClassifyError),
@@ -265,7 +265,7 @@ impl<'a> Session<'a> {
         subject: &Subject<'_>,
         picture: &Picture,
     ) -> Result<ImageRecord, MeasureError> {
-        let features = self.extractor.extract(picture)?;
+        let features = self.extractor.extract(picture).map_err(Box::new)?;
         let clock = self.around.clock;
         let answer =
             |classifier: &mut Classifier| Ok(classifier.probabilities(picture, clock)?.value);

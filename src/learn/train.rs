@@ -3,59 +3,57 @@
 //! 1. Samples: which models were right on each picture, by the criterion, and how long
 //!    they took.
 //! 2. Deployment: the paper's Algorithm 1 chooses the models that get a stage.
-//! 3. The examples of the premodel are all pictures; the fallback is the most accurate of the
+//! 3. Selection: of the 29 features those go that are constant, correlated with another one, or
+//!    missed least; then k is chosen, if it was left open.
+//! 4. The examples of the premodel are all pictures; the fallback is the most accurate of the
 //!    deployed models (of equals the fastest). The soft vote covers every profiled model.
-//! 4. Evaluation: cross-validation says what the premodel is worth on pictures that
+//! 5. Evaluation: cross-validation says what the premodel is worth on pictures that
 //!    it has not seen, beside what is to be had without it.
 //!
 //! **Invariant:** the same profiles and options give the same premodel, to the byte, and the same
-//! report.
+//! report, on however many processors.
+//!
+//! **Invariant:** `fit` knows nothing but the pictures it is given, so that evaluation may call it
+//! with all but one fold.
 
+mod ballot;
+mod correlation;
 mod deployment;
 mod evaluation;
+mod folds;
+mod options;
+mod parallel;
 mod report;
 mod samples;
+mod selection;
+mod table;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use thiserror::Error;
 
-use super::profile_file::Profile;
-use crate::features::FeatureSet;
+use super::profile_file::{Profile, ProfiledModel};
+use crate::features::{FeatureSet, Features};
 use crate::models::ModelId;
 use crate::premodel::{
-    Criterion, Example, KnownModel, LabelSource, Premodel, Recipe, RecipeFault, Scaling,
+    Example, KnownModel, LabelSource, MAX_K, Premodel, Recipe, RecipeFault, RightSet, Scaling,
 };
 
 pub use deployment::{Deployment, Step};
 pub use evaluation::{Evaluation, Score};
+pub use options::{DeploymentMode, FeatureChoice, KChoice, TrainOptions};
 pub use report::Report;
+pub use selection::{Dropped, FeatureSelection, KSelection, Reason};
 
-use samples::Samples;
+use ballot::Ballot;
+use deployment::Field;
+use samples::{Picture, Samples};
+use selection::Trial;
 
 /// The machine's description is cut to this many characters.
 const MACHINE_LENGTH: usize = 400;
-
-/// How to train.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TrainOptions {
-    /// When a model counts as right.
-    pub criterion: Criterion,
-    /// How many neighbours vote.
-    pub k: usize,
-    /// The models that may get a stage; `None` for all.
-    pub models: Option<Vec<ModelId>>,
-    /// A further model is deployed if it adds more than this to the share of pictures on which at
-    /// least one deployed model is right, in percentage points.
-    pub theta: f64,
-}
-
-impl Default for TrainOptions {
-    /// The paper's.
-    fn default() -> Self {
-        Self { criterion: Criterion::Top1, k: 5, models: None, theta: 0.5 }
-    }
-}
 
 /// Why there is no premodel.
 #[derive(Debug, Error, PartialEq)]
@@ -96,6 +94,35 @@ pub enum TrainError {
     /// No model may be deployed.
     #[error("the list of models to deploy is empty; name some or leave it out")]
     NoModelAllowed,
+    /// A vote without voters, or with too many.
+    #[error("k is {0}; it must be 1 to {MAX_K}, or auto")]
+    K(usize),
+    /// No feature, or more than there are.
+    #[error("{0} features are asked for; ask for 1 to {count}, or name them", count = Features::COUNT)]
+    FeatureCount(usize),
+    /// A single fold leaves nothing to learn from.
+    #[error("{0} folds are no cross-validation; there must be at least 2")]
+    FoldCount(usize),
+    /// A fold would be empty.
+    #[error(
+        "{folds} folds need as many pictures that do not belong together, and there are {groups}; \
+         profile more or ask for fewer folds"
+    )]
+    Folds {
+        /// How many folds there were to be.
+        folds: usize,
+        /// How many groups of pictures there are.
+        groups: usize,
+    },
+    /// Nothing to test on.
+    #[error(
+        "all pictures belong together, so that none is left to choose features or k by; name the \
+         features and k"
+    )]
+    OneGroup,
+    /// No feature tells the pictures apart.
+    #[error("all features are the same on every picture; profile other pictures, or name features")]
+    NothingDiffers,
     /// A theta that no gain can be compared with.
     #[error("theta is {0}; it must be a number of percentage points from 0 to 100")]
     Theta(f64),
@@ -119,17 +146,16 @@ pub fn train(
     profiles: &[Profile],
     options: &TrainOptions,
 ) -> Result<(Premodel, Report), TrainError> {
-    if !(0.0..=100.0).contains(&options.theta) {
-        return Err(TrainError::Theta(options.theta));
-    }
+    options.check()?;
     let samples = Samples::gather(profiles, options.criterion)?;
     let candidates = samples.candidates(options.models.as_deref())?;
     let everything: Vec<usize> = (0..samples.pictures.len()).collect();
     let plan = Plan { options, candidates, machines: machines(profiles) };
-    let (premodel, deployment) = fit(&samples, &everything, &plan)?;
+    check_size(&samples, options)?;
+    let fitted = fit(&samples, &everything, &plan)?;
     let evaluation = evaluation::cross_validate(&samples, &plan);
-    let report = Report::new(&samples, &plan, &premodel, deployment, evaluation);
-    Ok((premodel, report))
+    let report = Report::new(&samples, &plan, &fitted, evaluation);
+    Ok((fitted.premodel, report))
 }
 
 /// What training on some of the pictures needs besides them.
@@ -140,46 +166,94 @@ struct Plan<'a> {
     machines: Vec<String>,
 }
 
-/// Trains on the pictures of these numbers.
-fn fit(
-    samples: &Samples,
-    pictures: &[usize],
-    plan: &Plan,
-) -> Result<(Premodel, Deployment), TrainError> {
-    let (k, images) = (plan.options.k, pictures.len());
-    if images < k {
+/// A premodel, and how it came about.
+struct Fitted {
+    premodel: Premodel,
+    deployment: Deployment,
+    features: FeatureSelection,
+    k: KSelection,
+}
+
+/// Whether there are pictures enough for the options.
+fn check_size(samples: &Samples, options: &TrainOptions) -> Result<(), TrainError> {
+    let (folds, images) = (options.folds, samples.pictures.len());
+    if let KChoice::Fixed(k) = options.k
+        && images < k
+    {
         return Err(TrainError::TooFewImages { images, k });
     }
-    let pictures: Vec<_> = pictures.iter().map(|&picture| &samples.pictures[picture]).collect();
+    let groups = folds::count_groups(samples.pictures.iter().map(|picture| picture.group));
+    if groups < folds { Err(TrainError::Folds { folds, groups }) } else { Ok(()) }
+}
+
+/// Trains on the pictures of these numbers, and makes every choice by them alone.
+fn fit(samples: &Samples, pictures: &[usize], plan: &Plan) -> Result<Fitted, TrainError> {
+    let options = plan.options;
+    let pictures: Vec<&Picture> = pictures.iter().map(|&n| &samples.pictures[n]).collect();
     let latencies = samples.mean_latencies(&pictures);
-    let mut candidates = plan.candidates.clone();
-    candidates.sort_by_key(|&model| (latencies[model], model));
-    let right: Vec<_> = pictures.iter().map(|picture| picture.right).collect();
-    let deployment = deployment::deploy(&right, &candidates, plan.options.theta)
-        .ok_or(TrainError::NothingRight)?;
-    let sequence = deployment.sequence();
-    let chosen = FeatureSet::all();
-    let rows: Vec<_> = pictures.iter().map(|picture| chosen.pick(&picture.features)).collect();
-    let known = samples.models.iter().zip(latencies).map(|(model, mean_latency)| KnownModel {
+    let deployed = Deployed::new(&pictures, &latencies, plan)?;
+    let ballot = Ballot::new(&pictures, &deployed.fastest_first, deployed.fallback);
+    let trial = Trial::new(&ballot, options);
+    let features = trial.features(&options.features, options.k.provisional())?;
+    let k = trial.k(options.k, &features.chosen)?;
+    let (scaling, examples) = examples(&pictures, &features.chosen)?;
+    let premodel = Premodel::new(Recipe {
+        models: known_models(samples, &latencies),
+        sequence: deployed.deployment.sequence(),
+        fallback: deployed.fallback,
+        k: k.chosen,
+        criterion: options.criterion,
+        label_source: LabelSource::Labels,
+        trained_on: plan.trained_on(pictures.len()),
+        features: features.chosen.clone(),
+        scaling,
+        examples,
+    })?;
+    Ok(Fitted { premodel, deployment: deployed.deployment, features, k })
+}
+
+/// The models that get a stage.
+struct Deployed {
+    deployment: Deployment,
+    fastest_first: Vec<usize>,
+    fallback: usize,
+}
+
+impl Deployed {
+    fn new(pictures: &[&Picture], latencies: &[Duration], plan: &Plan) -> Result<Self, TrainError> {
+        let mut candidates = plan.candidates.clone();
+        candidates.sort_by_key(|&model| (latencies[model], model));
+        let right: Vec<RightSet> = pictures.iter().map(|picture| picture.right).collect();
+        let field = Field { right: &right, candidates: &candidates, latencies };
+        let deployment = deployment::deploy(&field, plan.options.deployment, plan.options.theta)
+            .ok_or(TrainError::NothingRight)?;
+        let sequence = deployment.sequence();
+        let fallback = deployment::most_accurate(&right, &candidates, &sequence);
+        candidates.retain(|model| sequence.contains(model));
+        Ok(Self { deployment, fastest_first: candidates, fallback })
+    }
+}
+
+fn known_models(samples: &Samples, latencies: &[Duration]) -> Vec<KnownModel> {
+    let known = |(model, &mean_latency): (&ProfiledModel, &Duration)| KnownModel {
         id: model.id.clone(),
         fingerprint: model.fingerprint.clone(),
         mean_latency,
-    });
-    let scaling = Scaling::of(rows.iter()).ok_or(TrainError::NoImage)?;
-    let examples = rows.into_iter().zip(&right);
-    let premodel = Premodel::new(Recipe {
-        models: known.collect(),
-        fallback: deployment::most_accurate(&right, &candidates, &sequence),
-        sequence,
-        k,
-        criterion: plan.options.criterion,
-        label_source: LabelSource::Labels,
-        trained_on: plan.trained_on(pictures.len()),
-        features: chosen,
-        scaling,
-        examples: examples.map(|(features, &right)| Example { features, right }).collect(),
-    })?;
-    Ok((premodel, deployment))
+    };
+    samples.models.iter().zip(latencies).map(known).collect()
+}
+
+fn examples(
+    pictures: &[&Picture],
+    chosen: &FeatureSet,
+) -> Result<(Scaling, Vec<Example>), TrainError> {
+    let example = |picture: &&Picture| Example {
+        features: chosen.pick(&picture.features),
+        right: picture.right,
+    };
+    let examples: Vec<Example> = pictures.iter().map(example).collect();
+    let scaling = Scaling::of(examples.iter().map(|example| &example.features));
+    Ok((scaling.ok_or(TrainError::NoImage)?, examples))
 }
 
 /// The machines that measured, each once, fit to be shown.

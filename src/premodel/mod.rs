@@ -35,6 +35,7 @@ use crate::outcome::Basis;
 
 pub use file::{FileFault, PremodelError};
 pub use neighbours::Neighbour;
+pub(crate) use neighbours::{BLOCK, Nearest, add_squares};
 pub use ranked::{NoModelLeft, RankedPremodel, Restriction};
 pub use recipe::{
     Criterion, Example, KnownModel, LabelSource, MAX_EXAMPLES, MAX_K, MAX_MODELS, Recipe,
@@ -145,5 +146,7 @@ impl Premodel {
     }
 }
 
+#[cfg(test)]
+mod golden_tests;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -5,7 +5,7 @@
 //! A distance is summed in the order of the columns, so it does not depend on the block size.
 
 /// Rows whose distances are computed together; their working set fits the first-level cache.
-const BLOCK: usize = 64;
+pub(crate) const BLOCK: usize = 64;
 
 /// An example near a picture.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,10 +45,7 @@ impl NeighbourIndex {
     pub(super) fn nearest(&self, query: &[f32], k: usize) -> Vec<Neighbour> {
         let mut nearest = Nearest::new(k);
         for (number, block) in self.columns.chunks_exact(self.width).enumerate() {
-            let distances = squared_distances(block, query);
-            if lowest(&distances) < nearest.bound {
-                nearest.offer_block(number * BLOCK, &distances);
-            }
+            nearest.offer(number * BLOCK, &squared_distances(block, query));
         }
         let unsquared = |kept: Neighbour| Neighbour { distance: kept.distance.sqrt(), ..kept };
         nearest.kept.into_iter().map(unsquared).collect()
@@ -59,12 +56,17 @@ impl NeighbourIndex {
 fn squared_distances(block: &[[f32; BLOCK]], query: &[f32]) -> [f32; BLOCK] {
     let mut sums = [0.0; BLOCK];
     for (column, value) in block.iter().zip(query) {
-        for (sum, coordinate) in sums.iter_mut().zip(column) {
-            let difference = coordinate - value;
-            *sum += difference * difference;
-        }
+        add_squares(&mut sums, column, *value);
     }
     sums
+}
+
+/// Adds to each sum the squared difference of a row's coordinate and a value.
+pub(crate) fn add_squares(sums: &mut [f32; BLOCK], column: &[f32; BLOCK], value: f32) {
+    for (sum, coordinate) in sums.iter_mut().zip(column) {
+        let difference = coordinate - value;
+        *sum += difference * difference;
+    }
 }
 
 fn lowest(distances: &[f32; BLOCK]) -> f32 {
@@ -79,19 +81,49 @@ fn lowest(distances: &[f32; BLOCK]) -> f32 {
 }
 
 /// The best rows so far, sorted; distances are squared.
-struct Nearest {
+pub(crate) struct Nearest {
     kept: Vec<Neighbour>,
     k: usize,
-    /// A row must be nearer than this to be kept.
     bound: f32,
 }
 
 impl Nearest {
-    fn new(k: usize) -> Self {
+    /// Keeps `k` rows, at least one.
+    pub(crate) fn new(k: usize) -> Self {
         Self { kept: Vec::with_capacity(k), k, bound: f32::INFINITY }
     }
 
-    fn offer_block(&mut self, first: usize, distances: &[f32; BLOCK]) {
+    /// The same, of rows nearer than `bound` (a squared distance).
+    pub(crate) fn within(k: usize, bound: f32) -> Self {
+        Self { bound, ..Self::new(k) }
+    }
+
+    /// A row must be nearer than this squared distance to be kept.
+    pub(crate) fn bound(&self) -> f32 {
+        self.bound
+    }
+
+    /// Considers a row behind all those considered before, at a squared distance.
+    pub(crate) fn offer_row(&mut self, row: usize, distance: f32) {
+        if distance < self.bound {
+            self.keep(Neighbour { example: row, distance });
+        }
+    }
+
+    /// The numbers of the rows kept, nearest first.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = usize> {
+        self.kept.iter().map(|row| row.example)
+    }
+
+    /// Considers a block of rows, of which the first has that number. Blocks come in ascending
+    /// order; a row that lies infinitely far away is never kept.
+    pub(crate) fn offer(&mut self, first: usize, distances: &[f32; BLOCK]) {
+        if lowest(distances) < self.bound {
+            self.keep_nearer(first, distances);
+        }
+    }
+
+    fn keep_nearer(&mut self, first: usize, distances: &[f32; BLOCK]) {
         for (offset, &distance) in distances.iter().enumerate() {
             if distance < self.bound {
                 self.keep(Neighbour { example: first + offset, distance });

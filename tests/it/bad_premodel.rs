@@ -67,6 +67,14 @@ fn a_model_that_was_exchanged_since_the_training_is_left_out() {
 }
 
 #[test]
+fn a_model_whose_input_was_described_otherwise_since_the_training_is_left_out() {
+    let trained = Trained::on(&["red", "colour"]);
+    trained.models.edit("red.toml", "crop = 1.0", "crop = 0.5");
+    let finished = replay(&trained).with_code(0).saying(&["red", "manifest", "train again"]);
+    assert_eq!(finished.records()[0].model(), "colour");
+}
+
+#[test]
 fn profiles_that_are_wrong() {
     let trained = Trained::on(&["red", "colour"]);
     let out = trained.images().join("out.safetensors");
@@ -97,18 +105,38 @@ fn profiles_that_are_wrong() {
 fn training_options_that_make_no_sense() {
     let trained = Trained::on(&["red", "colour"]);
     let out = trained.images().join("out.safetensors");
-    let cases: [(&str, &[&str]); 4] = [
-        ("--k 0", &["k"]),
-        ("--k 100000", &["24"]),
-        ("--deploy crimson", &["crimson"]),
+    let cases: [(&str, &[&str]); 12] = [
+        ("--k 0", &["k is 0", "1 to 255"]),
+        ("--k many", &["--k", "auto"]),
+        ("--k 100", &["24", "k = 100"]),
+        ("--candidates crimson", &["crimson", "red"]),
+        ("--deploy crimson", &["crimson", "optimal"]),
         ("--theta -1", &["theta"]),
+        ("--theta 100.5", &["theta"]),
+        ("--folds 1", &["folds", "2"]),
+        ("--folds 25", &["25 folds", "24"]),
+        ("--features 0", &["1 to 29"]),
+        ("--features 30", &["1 to 29"]),
+        ("--features hue1,smell", &["smell", "n_keypoints"]),
     ];
     for (options, words) in cases {
-        let finished = trained.train(&out).args(options).run();
-        assert_ne!(finished.code, Some(0), "{options}");
-        finished.saying(words);
+        trained.train(&out).args(options).refusal(64, words);
         assert!(!out.exists(), "{options}");
     }
+}
+
+#[test]
+fn the_features_and_k_that_training_was_told_or_chose_are_used() {
+    let trained = Trained::on(&["red", "colour"]);
+    let named = trained.train(&trained.premodel()).args("--features hue1,contrast --k 3");
+    named.run().with_code(0);
+    let record = &replay(&trained).with_code(0).records()[0];
+    let features = record.0["features"].as_object().unwrap();
+    assert_eq!(features.keys().collect::<Vec<_>>(), ["contrast", "hue1"]);
+    let open = "--features auto --k auto --deploy alternate --folds 4 --seed 7";
+    let chosen = trained.train(&trained.premodel()).args(open).run().with_code(0);
+    assert!(chosen.stdout.contains("k by cross-validation: 1: "), "{}", chosen.stdout);
+    replay(&trained).with_code(0);
 }
 
 #[test]

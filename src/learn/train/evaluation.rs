@@ -1,9 +1,9 @@
 //! What a premodel is worth on pictures that it has not seen.
 //!
-//! The pictures are dealt into folds, by a fixed seed; each fold is judged by a premodel trained
-//! from scratch (deployment and scaling included) on the others. Every picture counts, whatever
-//! the premodel says: where all stages say no, the fallback runs. Times are those of the models
-//! alone, as measured on each picture.
+//! The pictures are dealt into folds; each fold is judged by a premodel trained from scratch (the
+//! choice of models, features and k included) on the others. Every picture counts, whatever the
+//! premodel says: where all stages say no, the fallback runs. Times are those of the models alone,
+//! as measured on each picture.
 //!
 //! Beside it stand each single model, the **random mix** (what drawing lots between two models in
 //! the best proportion yields at the same mean time: a premodel below it is worth nothing) and the
@@ -12,13 +12,13 @@
 
 use std::time::Duration;
 
+use super::ballot::Tally;
+use super::folds::deal;
+use super::parallel::in_parts;
 use super::samples::{Picture, Samples};
 use super::{Plan, fit};
 use crate::models::ModelId;
 use crate::premodel::Premodel;
-
-const FOLDS: usize = 10;
-const SEED: u64 = 0x636c_6173_7369_6679;
 
 /// How often right, and in what time.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -54,61 +54,81 @@ pub(super) fn singles(samples: &Samples) -> Vec<Score> {
     (0..samples.models.len()).map(single).collect()
 }
 
-/// `None` if there are too few pictures to leave a fold out, or a fold has nothing to learn.
+/// `None` if the pictures of some fold leave too few to learn from, or nothing to learn.
 pub(super) fn cross_validate(samples: &Samples, plan: &Plan) -> Option<Evaluation> {
-    let folds = deal(samples.pictures.len());
-    let (mut premodel, mut oracle, mut decided) = (Tally::default(), Tally::default(), 0);
+    let groups: Vec<usize> = samples.pictures.iter().map(|picture| picture.group).collect();
+    let folds = deal(&groups, plan.options.folds, plan.options.seed);
+    let mut sum = Outcome::default();
     for held_out in &folds {
         let seen: Vec<usize> =
             folds.iter().filter(|fold| *fold != held_out).flatten().copied().collect();
-        let (trained, _) = fit(samples, &seen, plan).ok()?;
-        let deployed = Deployed::new(samples, &trained);
-        for &number in held_out {
-            let picture = &samples.pictures[number];
-            let verdict = trained.consult(&picture.features);
-            let chosen = verdict.chosen().map(|stage| &stage.model);
-            decided += usize::from(chosen.is_some());
-            premodel.run(picture, position(samples, chosen.unwrap_or(trained.fallback())));
-            oracle.run(picture, deployed.best_for(picture));
-        }
+        let trained = fit(samples, &seen, plan).ok()?.premodel;
+        let judge = Judge::new(samples, &trained);
+        in_parts(held_out, |part| judge.judge(part)).into_iter().for_each(|part| sum.add(&part));
     }
-    let premodel = premodel.score();
+    let premodel = sum.premodel.score();
     Some(Evaluation {
         folds: folds.len(),
-        decided: 100.0 * decided as f64 / samples.pictures.len() as f64,
+        decided: 100.0 * sum.decided as f64 / samples.pictures.len() as f64,
         random_mix: random_mix(&singles(samples), premodel.latency),
         premodel,
-        oracle: oracle.score(),
+        oracle: sum.oracle.score(),
     })
 }
 
-/// Pictures, dealt into folds of equal size but for one.
-fn deal(pictures: usize) -> Vec<Vec<usize>> {
-    let mut shuffled: Vec<usize> = (0..pictures).collect();
-    fastrand::Rng::with_seed(SEED).shuffle(&mut shuffled);
-    let folds = FOLDS.min(pictures);
-    let fold = |first| shuffled.iter().skip(first).step_by(folds).copied().collect();
-    (0..folds).map(fold).collect()
+/// What became of pictures that a premodel had not seen.
+#[derive(Default)]
+struct Outcome {
+    premodel: Tally,
+    oracle: Tally,
+    decided: usize,
 }
 
-fn position(samples: &Samples, id: &ModelId) -> usize {
-    let found = samples.models.iter().position(|model| model.id == *id);
-    found.expect("a premodel knows the models of its samples")
+impl Outcome {
+    fn add(&mut self, other: &Self) {
+        self.premodel += other.premodel;
+        self.oracle += other.oracle;
+        self.decided += other.decided;
+    }
 }
 
-struct Deployed {
+/// A premodel, with its models as positions among those of the samples.
+struct Judge<'a> {
+    samples: &'a Samples,
+    premodel: &'a Premodel,
     fastest_first: Vec<usize>,
+    fallback: usize,
 }
 
-impl Deployed {
-    fn new(samples: &Samples, premodel: &Premodel) -> Self {
+impl<'a> Judge<'a> {
+    fn new(samples: &'a Samples, premodel: &'a Premodel) -> Self {
         let sequence: Vec<_> = premodel.sequence().map(|id| position(samples, id)).collect();
-        Self { fastest_first: premodel.recipe().fastest_first(&sequence) }
+        let fastest_first = premodel.recipe().fastest_first(&sequence);
+        let fallback = position(samples, premodel.fallback());
+        Self { samples, premodel, fastest_first, fallback }
+    }
+
+    fn judge(&self, pictures: &[usize]) -> Outcome {
+        let mut outcome = Outcome::default();
+        for &number in pictures {
+            let picture = &self.samples.pictures[number];
+            let verdict = self.premodel.consult(&picture.features);
+            let chosen = verdict.chosen().map(|stage| position(self.samples, &stage.model));
+            outcome.decided += usize::from(chosen.is_some());
+            outcome.premodel.run(picture, chosen.unwrap_or(self.fallback));
+            outcome.oracle.run(picture, self.best_for(picture));
+        }
+        outcome
     }
 
     fn best_for(&self, picture: &Picture) -> usize {
         picture.right.first_of(&self.fastest_first).unwrap_or(self.fastest_first[0])
     }
+}
+
+fn position(samples: &Samples, id: &ModelId) -> usize {
+    let found = samples.models.iter().position(|model| model.id == *id);
+    found.expect("a premodel knows the models of its samples")
 }
 
 /// The best accuracy at a mean latency that one model, or lots drawn between two, can have. The
@@ -130,30 +150,6 @@ fn between(fast: &Score, slow: &Score, latency: Duration) -> f64 {
     let span = (slow.latency - fast.latency).as_secs_f64();
     let share = (latency - fast.latency).as_secs_f64() / span;
     fast.accuracy + share * (slow.accuracy - fast.accuracy)
-}
-
-#[derive(Default)]
-struct Tally {
-    runs: usize,
-    right: usize,
-    time: Duration,
-}
-
-impl Tally {
-    fn run(&mut self, picture: &Picture, model: usize) {
-        self.runs += 1;
-        self.right += usize::from(picture.right.contains(model));
-        self.time += picture.latencies[model];
-    }
-
-    /// At least one run is needed.
-    fn score(&self) -> Score {
-        let runs = self.runs as f64;
-        Score {
-            accuracy: 100.0 * self.right as f64 / runs,
-            latency: Duration::from_secs_f64(self.time.as_secs_f64() / runs),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -179,17 +175,5 @@ mod tests {
     fn a_slower_model_that_is_worse_is_not_mixed_in() {
         let singles = [score(80.0, 10), score(60.0, 30)];
         assert_eq!(random_mix(&singles, Duration::from_millis(20)), 80.0);
-    }
-
-    #[test]
-    fn folds_are_even_and_hold_every_picture_once() {
-        let folds = deal(25);
-        assert!(folds.iter().all(|fold| (2..=3).contains(&fold.len())));
-        let mut all = folds.concat();
-        assert_ne!(all, (0..25).collect::<Vec<_>>(), "they are shuffled");
-        all.sort_unstable();
-        assert_eq!(all, (0..25).collect::<Vec<_>>());
-        assert_eq!(deal(25), folds);
-        assert_eq!(deal(3).len(), 3);
     }
 }

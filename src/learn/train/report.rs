@@ -1,9 +1,14 @@
 //! What training has to say, as a table for people.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::samples::Samples;
-use super::{Deployment, Evaluation, Plan, Score, Step, evaluation};
+use super::{
+    Deployment, DeploymentMode, Dropped, Evaluation, FeatureSelection, Fitted, KSelection, Plan,
+    Reason, Score, Step, evaluation,
+};
+use crate::features::Features;
 use crate::models::{ModelId, Provider};
 use crate::premodel::{Criterion, Premodel};
 
@@ -14,8 +19,12 @@ pub struct Report {
     pub pictures: usize,
     /// What counted as right.
     pub criterion: Criterion,
-    /// How many neighbours vote.
-    pub k: usize,
+    /// How many neighbours vote, and why.
+    pub k: KSelection,
+    /// The features that the premodel looks at, and why not the others.
+    pub features: FeatureSelection,
+    /// What decided between models at each step.
+    pub mode: DeploymentMode,
     /// The gain at which deployment stopped, in percentage points.
     pub theta: f64,
     /// The profiled models, what they ran on, and what each is worth alone.
@@ -34,8 +43,7 @@ impl Report {
     pub(super) fn new(
         samples: &Samples,
         plan: &Plan,
-        premodel: &Premodel,
-        deployment: Deployment,
+        fitted: &Fitted,
         evaluation: Option<Evaluation>,
     ) -> Self {
         let scores = evaluation::singles(samples);
@@ -45,12 +53,14 @@ impl Report {
         Self {
             pictures: samples.pictures.len(),
             criterion: plan.options.criterion,
-            k: plan.options.k,
+            k: fitted.k.clone(),
+            features: fitted.features.clone(),
+            mode: plan.options.deployment,
             theta: plan.options.theta,
             singles: samples.models.iter().zip(scores).map(single).collect(),
-            deployment,
-            fallback: premodel.fallback().clone(),
-            notes: notes(plan, premodel, evaluation.as_ref()),
+            deployment: fitted.deployment.clone(),
+            fallback: fitted.premodel.fallback().clone(),
+            notes: notes(plan, &fitted.premodel, evaluation.as_ref()),
             evaluation,
         }
     }
@@ -59,15 +69,55 @@ impl Report {
         &self.singles[step.model].0
     }
 
+    fn write_features(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let chosen = &self.features.chosen;
+        let names = chosen.names().collect::<Vec<_>>().join(", ");
+        writeln!(f, "Looks at {} features: {names}", chosen.len())?;
+        if self.features.dropped.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "The others, in the order in which they went:")?;
+        let is_eliminated = |reason| matches!(reason, Reason::Eliminated { .. });
+        let split = self.features.dropped.partition_point(|gone| !is_eliminated(gone.reason));
+        let (filtered, eliminated) = self.features.dropped.split_at(split);
+        for gone in filtered {
+            write_dropped(f, gone)?;
+        }
+        if let Some(accuracy) = self.features.before {
+            writeln!(f, "  {:<26} {accuracy:6.2} % right in cross-validation", "(the rest)")?;
+        }
+        eliminated.iter().try_for_each(|gone| write_dropped(f, gone))
+    }
+
+    fn write_k(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.k.tried.is_empty() {
+            return Ok(());
+        }
+        let tried = |(k, accuracy): &(usize, f64)| format!("{k}: {accuracy:.2} %");
+        let tried: Vec<String> = self.k.tried.iter().map(tried).collect();
+        writeln!(f, "k by cross-validation: {}", tried.join(", "))
+    }
+
     fn write_deployment(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "Deployed, in the order of the stages (theta {} points):", self.theta)?;
+        let mode = match self.mode {
+            DeploymentMode::Accuracy => "by accuracy",
+            DeploymentMode::Optimal => "by accuracy for time",
+            DeploymentMode::Alternate => "by accuracy and by accuracy for time in turn",
+        };
+        let theta = self.theta;
+        writeln!(f, "Deployed {mode}, in the order of the stages (theta {theta} points):")?;
         for (number, step) in self.deployment.steps.iter().enumerate() {
             let (name, gain, union) = (self.name(step), step.gain, step.union);
-            writeln!(f, "  {}. {name:<28} {gain:+7.2}   union {union:6.2} %", number + 1)?;
+            let time = milliseconds(step.latency);
+            writeln!(
+                f,
+                "  {}. {name:<28} {gain:+7.2}   union {union:6.2} %   {time:8.3} ms",
+                number + 1
+            )?;
         }
         if let Some(step) = &self.deployment.rejected {
             let (name, gain) = (self.name(step), step.gain);
-            writeln!(f, "  -  {name:<28} {gain:+7.2}   not deployed",)?;
+            writeln!(f, "  -  {name:<28} {gain:+7.2}   not deployed")?;
         }
         writeln!(f, "Where every stage says no: {}", self.fallback)
     }
@@ -98,7 +148,10 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "Trained on {} pictures, {}, k = {}", self.pictures, self.criterion, self.k)?;
+        let (pictures, k) = (self.pictures, self.k.chosen);
+        writeln!(f, "Trained on {pictures} pictures, {}, k = {k}", self.criterion)?;
+        self.write_features(f)?;
+        self.write_k(f)?;
         self.write_deployment(f)?;
         self.write_singles(f)?;
         self.write_evaluation(f)?;
@@ -107,8 +160,24 @@ impl fmt::Display for Report {
 }
 
 fn write_score(f: &mut fmt::Formatter<'_>, name: &str, score: &Score) -> fmt::Result {
-    let milliseconds = score.latency.as_secs_f64() * 1e3;
-    writeln!(f, "  {name:<31} {:>10.2} {milliseconds:>10.3}", score.accuracy)
+    writeln!(f, "  {name:<31} {:>10.2} {:>10.3}", score.accuracy, milliseconds(score.latency))
+}
+
+fn write_dropped(f: &mut fmt::Formatter<'_>, gone: &Dropped) -> fmt::Result {
+    let name = gone.name();
+    match gone.reason {
+        Reason::Constant => writeln!(f, "  {name:<26} is the same on every picture"),
+        Reason::Correlated { with, r } => {
+            writeln!(f, "  {name:<26} r = {r:+.2} with {}", Features::NAMES[with])
+        }
+        Reason::Eliminated { accuracy } => {
+            writeln!(f, "  {name:<26} {accuracy:6.2} % right without it")
+        }
+    }
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
 }
 
 /// Of a share of so many pictures; all in percent.
@@ -117,9 +186,11 @@ fn standard_error(percent: f64, pictures: usize) -> f64 {
 }
 
 fn notes(plan: &Plan, premodel: &Premodel, evaluation: Option<&Evaluation>) -> Vec<String> {
-    let constant = premodel.recipe().scaling.constant().map(|feature| {
-        let feature = crate::features::Features::NAMES[feature];
-        format!("the feature {feature} is the same on every picture and decides nothing")
+    let looked_at = premodel.features().columns();
+    // Only features that were named can be: the filter drops others.
+    let constant = premodel.recipe().scaling.constant().map(|column| {
+        let name = Features::NAMES[looked_at[column]];
+        format!("the feature {name} is the same on every picture and decides nothing")
     });
     let mut notes: Vec<String> = constant.collect();
     if plan.machines.len() > 1 {

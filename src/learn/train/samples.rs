@@ -21,6 +21,8 @@ pub(super) struct Picture {
     pub(super) right: RightSet,
     /// Of each model, in the profile that the picture is of.
     pub(super) latencies: Vec<Duration>,
+    /// Pictures of one group are learnt from, or tested on, as a whole.
+    pub(super) group: usize,
 }
 
 impl Samples {
@@ -31,14 +33,16 @@ impl Samples {
         if models.len() > MAX_MODELS {
             return Err(RecipeFault::Models(models.len()).into());
         }
-        let mut pictures = Vec::new();
+        let (mut pictures, mut groups) = (Vec::new(), Groups::default());
         for (number, profile) in profiles.iter().enumerate() {
             let differs = |model| TrainError::DifferentModels { profile: number + 1, model };
             let columns = columns(&models, &profile.header).map_err(differs)?;
             let latency = |&column: &usize| profile.header.models[column].latency.median;
             let latencies: Vec<Duration> = columns.iter().map(latency).collect();
-            let judged = |image| judge(image, &columns, &latencies, criterion);
-            pictures.extend(profile.images.iter().map(judged));
+            for image in &profile.images {
+                let group = groups.of(image);
+                pictures.push(judge(image, &columns, (&latencies, criterion), group));
+            }
         }
         if pictures.is_empty() {
             return Err(TrainError::NoImage);
@@ -94,8 +98,8 @@ fn columns(models: &[ProfiledModel], header: &Header) -> Result<Vec<usize>, Mode
 fn judge(
     image: &ImageRecord,
     columns: &[usize],
-    latencies: &[Duration],
-    criterion: Criterion,
+    (latencies, criterion): (&[Duration], Criterion),
+    group: usize,
 ) -> Picture {
     let results: Vec<_> = columns.iter().map(|&column| &image.results[column]).collect();
     let right = results.iter().enumerate().filter(|(_, r)| r.rank < criterion.guesses());
@@ -103,6 +107,25 @@ fn judge(
         features: image.features,
         right: right.map(|(model, _)| model).collect(),
         latencies: latencies.to_vec(),
+        group,
+    }
+}
+
+/// Numbers groups: one for each video, and one for each picture that is of none.
+#[derive(Default)]
+struct Groups {
+    videos: HashMap<String, usize>,
+    given: usize,
+}
+
+impl Groups {
+    fn of(&mut self, image: &ImageRecord) -> usize {
+        let fresh = self.given;
+        self.given += 1;
+        match &image.group {
+            Some(video) => *self.videos.entry(video.clone()).or_insert(fresh),
+            None => fresh,
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use super::*;
 use crate::features::Features;
 use crate::learn::profile_file::tests::{header, result};
 use crate::learn::profile_file::{ImageRecord, Profile};
+use crate::premodel::Criterion;
 
 const CLASS: usize = 0;
 
@@ -64,11 +65,13 @@ fn the_trace_and_the_single_models_are_reported() {
     let (_, report) = train(&[two_clusters("")], &TrainOptions::default()).unwrap();
     let steps: Vec<_> = report.deployment.steps.iter().map(|s| (s.model, s.gain)).collect();
     assert_eq!(steps, [(0, 60.0), (2, 40.0)]);
-    assert_eq!(report.deployment.rejected, Some(Step { model: 1, gain: 0.0, union: 100.0 }));
+    let latency = Duration::from_millis(20);
+    let rejected = Step { model: 1, gain: 0.0, union: 100.0, latency };
+    assert_eq!(report.deployment.rejected, Some(rejected));
     let accuracies: Vec<_> = report.singles.iter().map(|(_, _, s)| s.accuracy).collect();
     assert_eq!(accuracies, [60.0, 60.0, 40.0]);
     let text = report.to_string();
-    for expected in ["1. quick", "2. slow", "union 100.00 %", "random mix", "oracle"] {
+    for expected in ["1. quick", "2. slow", "union 100.00 %", "random mix", "oracle", "r = +1.00"] {
         assert!(text.contains(expected), "{expected} is missing in\n{text}");
     }
     assert!(!text.contains("Note"), "{text}");
@@ -163,11 +166,23 @@ fn options_that_make_no_sense_are_refused() {
     let unknown = error(&profiles, models(vec![id("other")]));
     assert!(unknown.to_string().contains("other; they have quick, wide, slow"), "{unknown}");
     assert_eq!(error(&profiles, models(Vec::new())), TrainError::NoModelAllowed);
-    let no_neighbour = TrainOptions { k: 0, ..TrainOptions::default() };
-    assert_eq!(error(&profiles, no_neighbour), TrainError::Recipe(RecipeFault::K(0)));
+    let k = |k| TrainOptions { k: KChoice::Fixed(k), ..TrainOptions::default() };
+    assert_eq!(error(&profiles, k(0)), TrainError::K(0));
+    assert_eq!(error(&profiles, k(256)), TrainError::K(256));
+    assert_eq!(error(&profiles, k(101)), TrainError::TooFewImages { images: 100, k: 101 });
+    let folds = |folds| TrainOptions { folds, ..TrainOptions::default() };
+    assert_eq!(error(&profiles, folds(1)), TrainError::FoldCount(1));
+    let too_many = TrainError::Folds { folds: 101, groups: 100 };
+    assert_eq!(error(&profiles, folds(101)), too_many);
+    for count in [0, 30] {
+        let features = FeatureChoice::Count(count);
+        let options = TrainOptions { features, ..TrainOptions::default() };
+        assert_eq!(error(&profiles, options), TrainError::FeatureCount(count));
+    }
     let theta = |theta| TrainOptions { theta, ..TrainOptions::default() };
     assert!(matches!(error(&profiles, theta(f64::NAN)), TrainError::Theta(_)));
     assert!(matches!(error(&profiles, theta(-1.0)), TrainError::Theta(_)));
+    assert!(matches!(error(&profiles, theta(100.5)), TrainError::Theta(_)));
 }
 
 #[test]
@@ -181,12 +196,73 @@ fn different_machines_are_noted() {
 }
 
 #[test]
-fn few_pictures_and_constant_features_are_noted() {
-    let images = (0..5).map(|n| image(n.to_string(), 7.0, [RIGHT, RIGHT, RIGHT])).collect();
-    let (_, report) = train(&[profile(images)], &TrainOptions::default()).unwrap();
-    assert_eq!(report.evaluation, None);
-    assert_eq!(report.notes.len(), Features::COUNT + 1);
-    assert!(report.to_string().contains("Note: the feature hue1 is the same"), "{report}");
+fn few_pictures_and_named_features_that_are_constant_are_noted() {
+    let mut few = two_clusters("");
+    few.images.drain(5..98);
+    let set = FeatureSet::of_names(["hue1", "hue2"]).unwrap();
+    let mut values = [7.0; Features::COUNT];
+    for (number, image) in few.images.iter_mut().enumerate() {
+        values[Features::COUNT - 1] = number as f32;
+        image.features = Features::new(values).unwrap();
+    }
+    let options = TrainOptions {
+        features: FeatureChoice::Named(set),
+        k: KChoice::Fixed(7),
+        folds: 2,
+        ..TrainOptions::default()
+    };
+    let (_, report) = train(&[few], &options).unwrap();
+    assert_eq!(report.evaluation, None, "half of the pictures are too few for a vote");
+    let text = report.to_string();
+    assert!(text.contains("Note: the feature hue1 is the same"), "{text}");
+    assert!(text.contains("Note: no cross-validation"), "{text}");
+}
+
+#[test]
+fn pictures_that_no_feature_tells_apart_teach_nothing() {
+    let images = (0..12).map(|n| image(n.to_string(), 7.0, [RIGHT; 3])).collect();
+    let nothing = error(&[profile(images)], TrainOptions::default());
+    assert_eq!(nothing, TrainError::NothingDiffers);
+}
+
+#[test]
+fn features_k_and_models_are_chosen_and_reported() {
+    let mut random = fastrand::Rng::with_seed(4);
+    // Only edge_angle2 (column 14) decides; column 2 is constant, column 3 a twin of column 4.
+    let images = (0..300).map(|n| {
+        let mut values: [f32; Features::COUNT] = std::array::from_fn(|_| random.f32());
+        values[2] = 0.25;
+        values[3] = 3.0 * values[4];
+        let guesses = if values[14] > 0.4 { [RIGHT, WRONG, WRONG] } else { [WRONG, WRONG, RIGHT] };
+        let features = Features::new(values).unwrap();
+        ImageRecord { features, ..image(n.to_string(), 0.0, guesses) }
+    });
+    let profiles = [profile(images.collect())];
+    let options = TrainOptions {
+        features: FeatureChoice::Auto,
+        k: KChoice::Auto,
+        deployment: DeploymentMode::Optimal,
+        ..TrainOptions::default()
+    };
+    let (premodel, report) = train(&profiles, &options).unwrap();
+    assert!(premodel.features().names().any(|name| name == "edge_angle2"));
+    assert!(premodel.features().len() <= 3, "{report}");
+    assert_eq!(premodel.recipe().k, report.k.chosen);
+    assert!(report.evaluation.as_ref().unwrap().premodel.accuracy > 95.0, "{report}");
+    let text = report.to_string();
+    for expected in [
+        "brightness_rms             is the same on every picture",
+        "r = +1.00 with",
+        "% right without it",
+        "k by cross-validation: 1: ",
+        "by accuracy for time",
+    ] {
+        assert!(text.contains(expected), "{expected} is missing in\n{text}");
+    }
+    let (again, again_report) = train(&profiles, &options).unwrap();
+    assert_eq!((again.to_bytes(), again_report), (premodel.to_bytes(), report));
+    let seeded = TrainOptions { seed: 1, ..options };
+    assert!(train(&profiles, &seeded).is_ok());
 }
 
 #[test]

@@ -1,0 +1,55 @@
+//! The policy, tried on pictures whose answers are known: by the very code that frames meet.
+
+use std::time::Duration;
+
+use super::answers::Answers;
+use crate::adaptive::{Adaptive, Evidence};
+
+/// What the policy made of a picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trial {
+    /// The classes of the answer and their probabilities, the most probable first.
+    pub ranking: Vec<(usize, f32)>,
+    /// How sure it was.
+    pub certainty: f32,
+    /// The models that ran, in order, by their places in [`Answers::models`].
+    pub runs: Vec<usize>,
+    /// What they took together.
+    pub time: Duration,
+}
+
+impl Trial {
+    /// Whether the first class of the answer is the true one.
+    pub fn is_right(&self, class: usize) -> bool {
+        self.ranking.first().is_some_and(|&(answer, _)| answer == class)
+    }
+}
+
+/// Runs the policy on a picture of the answers. With a budget, a model runs only if it is over by
+/// then; a picture for which not even one fits has no answer.
+pub fn try_out(
+    policy: &Adaptive,
+    answers: &Answers,
+    picture: usize,
+    times: &[Duration],
+    budget: Option<Duration>,
+) -> Trial {
+    let pool = &policy.knowledge().pool;
+    let mut evidence = Evidence::default();
+    let mut trial =
+        Trial { ranking: Vec::new(), certainty: 0.0, runs: Vec::new(), time: Duration::ZERO };
+    let mut candidates = policy.start(&evidence);
+    loop {
+        let fits = |model: usize| budget.is_none_or(|budget| trial.time + times[model] <= budget);
+        let Some(next) = candidates.iter().find(|one| fits(pool[one.model])) else { break };
+        let model = pool[next.model];
+        let guesses = answers.pictures[picture].guesses[model].clone();
+        policy.observe_guesses(&mut evidence, next.model, guesses);
+        trial.runs.push(model);
+        trial.time += times[model];
+        candidates = policy.next(&evidence);
+    }
+    trial.ranking = evidence.answer().map_or_else(Vec::new, |answer| answer.ranking.clone());
+    trial.certainty = evidence.certainty();
+    trial
+}
