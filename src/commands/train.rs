@@ -49,9 +49,9 @@ pub struct Arguments {
 
 const EXAMPLES: &str = "\
 Examples:
-  classifyd train --profile photos.jsonl --out premodel.safetensors
-  classifyd train --profile a.jsonl --profile b.jsonl --criterion top5 --out top5.safetensors
-  classifyd train --profile photos.jsonl --deploy mobilenet_v1,inception_v3 --out two.safetensors";
+  classifyd train --profile photos.parquet --out premodel.safetensors
+  classifyd train --profile a.parquet --profile b.parquet --criterion top5 --out top5.safetensors
+  classifyd train --profile photos.parquet --deploy mobilenet_v1,inception_v3 --out two.safetensors";
 
 /// When a model counts as right.
 #[derive(Clone, Copy, Debug, ValueEnum)]
