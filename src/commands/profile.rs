@@ -24,7 +24,7 @@ use crate::learn::picture_set::PictureSet;
 use crate::learn::profile::{Ending, Measured, Report, Session, Surroundings};
 use crate::learn::profile_file::journal::{Journal, Task};
 use crate::learn::profile_file::{
-    Header, Profile, ProfiledModel, Shape, Shard, Truth, fingerprint,
+    Header, ImageRecord, JournalError, Profile, ProfiledModel, Shape, Shard, Truth, fingerprint,
 };
 use crate::learn::timing::{CalibratedMeter, Timed, Timing};
 use crate::models::{Manifest, ModelId};
@@ -138,7 +138,7 @@ impl Arguments {
         }
         let journal = Journal::path_of(&self.out);
         if !self.resume && journal.exists() {
-            let error = crate::learn::profile_file::JournalError::Exists { path: journal };
+            let error = JournalError::Exists { path: journal };
             return Err(error.into());
         }
         Ok(())
@@ -176,7 +176,7 @@ impl Arguments {
         truth: &Truth,
         classifiers: &[Classifier],
         shape: Shape,
-    ) -> Result<(Journal, Vec<crate::learn::profile_file::ImageRecord>), Failure> {
+    ) -> Result<(Journal, Vec<ImageRecord>), Failure> {
         let model = |classifier: &Classifier| {
             let (manifest, provider) = (classifier.manifest(), classifier.session().provider());
             (manifest.id.to_string(), fingerprint(manifest), provider.to_string())
@@ -233,11 +233,17 @@ impl Arguments {
             machine: Machine::read(Path::new("/")),
             versions: Versions {
                 classifyd: env!("CARGO_PKG_VERSION").to_owned(),
-                onnxruntime: runtime.build_info().to_owned(),
+                onnxruntime: onnxruntime(runtime),
                 gstreamer: inventory::version()?,
             },
         })
     }
+}
+
+/// The library's file, whose name has the version, and its own words, which have not.
+fn onnxruntime(runtime: &Runtime) -> String {
+    let file = runtime.library().file_name().unwrap_or_default();
+    format!("{}, {}", file.to_string_lossy(), runtime.build_info())
 }
 
 /// What comes after the answers.
@@ -252,7 +258,14 @@ impl Pass<'_> {
     /// A set of which nothing was measured leaves nothing behind.
     fn refuse_nothing(&self, measured: Measured, set: &PictureSet) -> Result<Measured, Failure> {
         if !measured.images.is_empty() {
-            return Ok(measured);
+            return match measured.gallery.pictures() {
+                [] => Err(no_input(format!(
+                    "none of the pictures of {} can be read any more, and latencies are to be \
+                     measured on some",
+                    set.name
+                ))),
+                _ => Ok(measured),
+            };
         }
         self.bars.clear();
         measured.journal.remove()?;

@@ -58,10 +58,10 @@ pub struct Arguments {
 
 const EXAMPLES: &str = "\
 Examples:
-  classifyd train --profile photos.jsonl --out premodel.safetensors
-  classifyd train --profile a.jsonl --profile b.jsonl --criterion top5 --out top5.safetensors
-  classifyd train --profile a.jsonl --candidates mobilenet_v1,inception_v3 --out two.safetensors
-  classifyd train --profile a.jsonl --features auto --k auto --deploy optimal --out b.safetensors";
+  classifyd train --profile photos.parquet --out premodel.safetensors
+  classifyd train --profile a.parquet --profile b.parquet --criterion top5 --out top5.safetensors
+  classifyd train --profile a.parquet --candidates mobilenet_v1,inception_v3 --out two.safetensors
+  classifyd train --profile a.parquet --features auto --k auto --deploy optimal --out b.safetensors";
 
 /// When a model counts as right.
 #[derive(Clone, Copy, Debug, ValueEnum)]

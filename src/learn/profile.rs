@@ -175,15 +175,17 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    /// An image that the journal has is decoded for the gallery only.
     fn show_image(&mut self, item: &Item) -> Result<(), Break> {
-        if self.known.contains(&item.file) && !self.gallery.wants_next() {
+        let is_known = self.known.contains(&item.file);
+        if is_known && !self.gallery.wants_next() {
             self.gallery.pass();
             return Ok(());
         }
-        let picture = read_image(&self.set.directory.join(&item.file));
         let subject = Subject { file: &item.file, group: None, class: item.class };
-        match picture {
+        match read_image(&self.set.directory.join(&item.file)) {
             Ok(picture) => self.show(&subject, &picture),
+            Err(_) if is_known => Ok(()),
             Err(error) => {
                 self.leave_out(&item.file, &error.into());
                 Ok(())

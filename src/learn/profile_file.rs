@@ -23,7 +23,8 @@
 //!
 //! ```sql
 //! select avg(cast("lite0.rank" = 0 as int)) from 'photos.parquet';
-//! select value from parquet_kv_metadata('photos.parquet') where key = 'classifyd-profile';
+//! select decode(value) from parquet_kv_metadata('photos.parquet')
+//!     where decode(key) = 'classifyd-profile';
 //! ```
 //!
 //! A profile that breaks these rules is refused when it is written and when it is read. While it is

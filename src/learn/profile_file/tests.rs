@@ -272,6 +272,21 @@ fn what_could_not_be_read_is_not_written() {
 }
 
 #[test]
+fn a_number_that_is_none_is_found_in_the_file() {
+    let saved = saved(&profile(&["a.jpg"]));
+    let mut bytes = fs::read(&saved.path).unwrap();
+    let feature = 1e9_f32.to_le_bytes();
+    let is_feature = |place: &usize| bytes[*place..].starts_with(&feature);
+    let places: Vec<usize> = (0..bytes.len()).filter(is_feature).collect();
+    assert!(!places.is_empty(), "so few values are not compressed");
+    places.iter().for_each(|&n| bytes[n..n + 4].copy_from_slice(&f32::NAN.to_le_bytes()));
+    fs::write(&saved.path, bytes).unwrap();
+    let error = anyhow::Error::from(Profile::load(&saved.path).unwrap_err());
+    let expected = format!("picture 1 of it (a.jpg): the feature {} is NaN", Features::NAMES[2]);
+    assert!(format!("{error:#}").contains(&expected), "{error:#}");
+}
+
+#[test]
 fn a_profile_that_is_there_stays_until_the_new_one_is_complete() {
     let saved = saved(&profile(&["a.jpg"]));
     let before = fs::read(&saved.path).unwrap();
