@@ -27,6 +27,7 @@ use crate::premodel::{
 };
 
 pub use deployment::{Deployment, Step};
+pub(crate) use evaluation::random_mix;
 pub use evaluation::{Evaluation, Score};
 pub use report::Report;
 
