@@ -3,11 +3,13 @@
 //! A [`picture_set`] holds images and [`videos`]; [`labels`] and [`folders`] say what they show, or a
 //! [`teacher`] does. [`profile`] shows every picture to every model; [`timing`] then measures how long each
 //! model takes ([`latency`]) and what it costs ([`energy`]). A [profile file](profile_file) records
-//! it all, with the [`machine`]; [`train`] makes a premodel of profiles; [`learners`] are what a
-//! premodel of other kinds would be made of.
+//! it all, with the [`machine`]. Of profiles [`train`] makes the paper's premodel, and [`adapt`] the
+//! adaptive policy; [`evaluate`] says what models and choosers are worth, those made of other
+//! [`learners`] among them.
 
 pub mod adapt;
 pub mod energy;
+pub mod evaluate;
 pub mod folders;
 pub mod gallery;
 pub mod labels;

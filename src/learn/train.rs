@@ -42,6 +42,7 @@ use crate::premodel::{
 };
 
 pub use deployment::{Deployment, Step};
+pub(crate) use evaluation::random_mix;
 pub use evaluation::{Evaluation, Score};
 pub use options::{DeploymentMode, FeatureChoice, KChoice, TrainOptions};
 pub use report::Report;

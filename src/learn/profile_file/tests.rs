@@ -53,9 +53,6 @@ pub(crate) fn result(first: usize, class: usize) -> ModelResult {
     ModelResult::new(&probabilities, class)
 }
 
-/// Numbers that are hard to write.
-const NUMBERS: [f32; 7] = [0.1, 2e-7, -3.5, 4.0, 1e9, 0.0, 1.0 / 3.0];
-
 fn image(file: &str) -> ImageRecord {
     let mut values = [0.1; Features::COUNT];
     values[..5].copy_from_slice(&[2e-7, -3.5, 1e9, 0.0, 1.0 / 3.0]);

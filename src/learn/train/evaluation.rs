@@ -133,7 +133,7 @@ fn position(samples: &Samples, id: &ModelId) -> usize {
 
 /// The best accuracy at a mean latency that one model, or lots drawn between two, can have. The
 /// fastest model's, where all are slower.
-pub(super) fn random_mix(singles: &[Score], latency: Duration) -> f64 {
+pub(crate) fn random_mix(singles: &[Score], latency: Duration) -> f64 {
     let fits = |single: &&Score| single.latency <= latency;
     let alone = singles.iter().filter(fits).map(|single| single.accuracy);
     let pairs = singles.iter().filter(fits).flat_map(|fast| {
