@@ -178,6 +178,7 @@ fn fit(
         features: chosen,
         scaling,
         examples: examples.map(|(features, &right)| Example { features, right }).collect(),
+        adaptive: None,
     })?;
     Ok((premodel, deployment))
 }
