@@ -47,6 +47,7 @@ fn recipe(examples: usize) -> Recipe {
         features: looked_at,
         scaling: Scaling::of(examples.iter().map(|e| &e.features)).expect("there are examples"),
         examples,
+        adaptive: None,
     }
 }
 

@@ -28,7 +28,7 @@ mod guesses;
 mod knowledge;
 mod policy;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use evidence::Evidence;
 pub use fusion::Fused;

@@ -189,12 +189,15 @@ impl From<TrainError> for Failure {
             | TrainError::TooFewImages { .. }
             | TrainError::Theta(_)
             | TrainError::UnknownModel { .. }
-            | TrainError::NoModelAllowed => ExitCode::Usage,
+            | TrainError::NoModelAllowed
+            | TrainError::Adapt(_)
+            | TrainError::Goal(_) => ExitCode::Usage,
             TrainError::NoImage
             | TrainError::OneGroup
             | TrainError::NothingDiffers
             | TrainError::DifferentModels { .. }
             | TrainError::DuplicateImage(_)
+            | TrainError::MixedTruth { .. }
             | TrainError::NothingRight
             | TrainError::Recipe(_) => ExitCode::Other,
         };

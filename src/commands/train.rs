@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
@@ -10,7 +11,7 @@ use super::catalogue::model_name;
 use super::{Failure, stdout};
 use crate::features::FeatureSet;
 use crate::learn::profile_file::Profile;
-use crate::learn::train::{self, DeploymentMode, FeatureChoice, KChoice, TrainOptions};
+use crate::learn::train::{self, DeploymentMode, FeatureChoice, Goal, KChoice, TrainOptions};
 use crate::models::ModelId;
 use crate::premodel::Criterion;
 
@@ -54,6 +55,17 @@ pub struct Arguments {
     /// Decides which pictures come into which fold
     #[arg(long, value_name = "N", default_value_t = TrainOptions::default().seed)]
     seed: u64,
+    /// Models that the adaptive policy chooses among, separated by commas [default: those that no
+    /// quicker one equals]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = model_name)]
+    pool: Vec<ModelId>,
+    /// The adaptive policy is to be at least so accurate, with 95 % confidence: a share of 0 to 1
+    /// [default: as accurate as the most accurate model]
+    #[arg(long, value_name = "SHARE", conflicts_with = "mean_time_target", value_parser = share)]
+    accuracy_target: Option<f64>,
+    /// The adaptive policy's models are to take no longer on average, as in `12ms`
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    mean_time_target: Option<Duration>,
 }
 
 const EXAMPLES: &str = "\
@@ -104,6 +116,11 @@ fn features(text: &str) -> Result<FeatureChoice, String> {
     named.map(FeatureChoice::Named).map_err(|fault| fault.to_string())
 }
 
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "write a share between 0 and 1, as in 0.85".to_owned())
+}
+
 /// Runs `train`.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let profiles: Vec<Profile> =
@@ -116,6 +133,14 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 impl Arguments {
+    fn goal(&self) -> Goal {
+        match (self.accuracy_target, self.mean_time_target) {
+            (Some(accuracy), _) => Goal::Accuracy(accuracy),
+            (None, Some(time)) => Goal::MeanTime(time),
+            (None, None) => Goal::AsGoodAsTheBest,
+        }
+    }
+
     fn options(&self) -> TrainOptions {
         let criterion = match self.criterion {
             RightWhen::Top1 => Criterion::Top1,
@@ -135,6 +160,8 @@ impl Arguments {
             theta: self.theta,
             folds: self.folds,
             seed: self.seed,
+            pool: (!self.pool.is_empty()).then(|| self.pool.clone()),
+            goal: self.goal(),
         }
     }
 }

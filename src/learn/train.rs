@@ -10,12 +10,16 @@
 //! 5. Evaluation: cross-validation says what the premodel is worth on pictures that
 //!    it has not seen, beside what is to be had without it.
 //!
+//! 6. The [adaptive policy](super::adapt) is learnt from the same pictures, and its operating points
+//!    are measured on the same folds; one of them is chosen by the [`Goal`].
+//!
 //! **Invariant:** the same profiles and options give the same premodel, to the byte, and the same
 //! report, on however many processors.
 //!
 //! **Invariant:** `fit` knows nothing but the pictures it is given, so that evaluation may call it
 //! with all but one fold.
 
+mod adaptive;
 mod ballot;
 mod correlation;
 mod deployment;
@@ -34,13 +38,15 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::profile_file::{Profile, ProfiledModel};
+use super::adapt::AdaptError;
+use super::profile_file::{Profile, ProfiledModel, Truth};
 use crate::features::{FeatureSet, Features};
 use crate::models::ModelId;
 use crate::premodel::{
     Example, KnownModel, LabelSource, MAX_K, Premodel, Recipe, RecipeFault, RightSet, Scaling,
 };
 
+pub use adaptive::{Goal, GoalMissed, choose_point};
 pub use deployment::{Deployment, Step};
 pub(crate) use evaluation::random_mix;
 pub use evaluation::{Evaluation, Score};
@@ -92,6 +98,19 @@ pub enum TrainError {
         /// The models that there are.
         profiled: Vec<ModelId>,
     },
+    /// Some labels are people's and others a model's.
+    #[error(
+        "profile {profile} (from 1) has its labels from {found}, the first from {first}; train on \
+         profiles of one kind"
+    )]
+    MixedTruth {
+        /// The number of the profile, from 1.
+        profile: usize,
+        /// Who said what its pictures show.
+        found: String,
+        /// The same of the first profile.
+        first: String,
+    },
     /// No model may be deployed.
     #[error("the list of models to deploy is empty; name some or leave it out")]
     NoModelAllowed,
@@ -136,6 +155,12 @@ pub enum TrainError {
     /// What was learnt makes no premodel.
     #[error(transparent)]
     Recipe(#[from] RecipeFault),
+    /// No adaptive policy can be learnt.
+    #[error(transparent)]
+    Adapt(#[from] AdaptError),
+    /// No operating point is good enough.
+    #[error(transparent)]
+    Goal(#[from] GoalMissed),
 }
 
 fn names(models: &[ModelId]) -> String {
@@ -151,9 +176,13 @@ pub fn train(
     let samples = Samples::gather(profiles, options.criterion)?;
     let candidates = samples.candidates(options.models.as_deref())?;
     let everything: Vec<usize> = (0..samples.pictures.len()).collect();
-    let plan = Plan { options, candidates, machines: machines(profiles) };
+    let label_source = label_source(profiles)?;
+    let plan = Plan { options, candidates, machines: machines(profiles), label_source };
     check_size(&samples, options)?;
-    let fitted = fit(&samples, &everything, &plan)?;
+    let mut fitted = fit(&samples, &everything, &plan)?;
+    let knowledge = adaptive::learn(profiles, &samples, options)?;
+    let recipe = Recipe { adaptive: Some(knowledge), ..fitted.premodel.recipe().clone() };
+    fitted.premodel = Premodel::new(recipe)?;
     let evaluation = evaluation::cross_validate(&samples, &plan);
     let report = Report::new(&samples, &plan, &fitted, evaluation);
     Ok((fitted.premodel, report))
@@ -165,6 +194,7 @@ struct Plan<'a> {
     /// The models that may get a stage.
     candidates: Vec<usize>,
     machines: Vec<String>,
+    label_source: LabelSource,
 }
 
 /// A premodel, and how it came about.
@@ -204,11 +234,12 @@ fn fit(samples: &Samples, pictures: &[usize], plan: &Plan) -> Result<Fitted, Tra
         fallback: deployed.fallback,
         k: k.chosen,
         criterion: options.criterion,
-        label_source: LabelSource::Labels,
+        label_source: plan.label_source,
         trained_on: plan.trained_on(pictures.len()),
         features: features.chosen.clone(),
         scaling,
         examples,
+        adaptive: None,
     })?;
     Ok(Fitted { premodel, deployment: deployed.deployment, features, k })
 }
@@ -255,6 +286,25 @@ fn examples(
     let examples: Vec<Example> = pictures.iter().map(example).collect();
     let scaling = Scaling::of(examples.iter().map(|example| &example.features));
     Ok((scaling.ok_or(TrainError::NoImage)?, examples))
+}
+
+/// Who said what the pictures of all profiles show.
+fn label_source(profiles: &[Profile]) -> Result<LabelSource, TrainError> {
+    let first = profiles.first().map(|profile| &profile.header.truth).ok_or(TrainError::NoImage)?;
+    for (number, profile) in profiles.iter().enumerate() {
+        if profile.header.truth != *first {
+            return Err(TrainError::MixedTruth {
+                profile: number + 1,
+                found: profile.header.truth.to_string(),
+                first: first.to_string(),
+            });
+        }
+    }
+    Ok(match first {
+        Truth::Labels => LabelSource::Labels,
+        Truth::Teacher(_) => LabelSource::Teacher,
+        Truth::Ensemble => LabelSource::Ensemble,
+    })
 }
 
 /// The machines that measured, each once, fit to be shown.

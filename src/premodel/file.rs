@@ -3,7 +3,7 @@
 //! # Format, version 2
 //!
 //! A [safetensors](https://huggingface.co/docs/safetensors) file of at most 128 MiB: the length of
-//! the header (8 bytes, little-endian), the header (JSON, at most 1 MiB), then the tensors, without
+//! the header (8 bytes, little-endian), the header (JSON, at most 8 MiB), then the tensors, without
 //! gaps. Any safetensors reader opens it. N examples, M models, F features that the premodel looks
 //! at:
 //!
@@ -20,7 +20,7 @@
 //!
 //! The header's `__metadata__` has one entry, `classifyd-premodel`. (One, because safetensors
 //! writes several in no fixed order, and the same training must yield the same bytes.) Its value is
-//! a JSON object, all keys required:
+//! a JSON object, all keys but `adaptive` required:
 //!
 //! | key            | value                                                                      |
 //! |----------------|----------------------------------------------------------------------------|
@@ -31,8 +31,9 @@
 //! | `fallback`     | name of the model to prefer when every stage says no                       |
 //! | `k`            | how many neighbours vote                                                   |
 //! | `criterion`    | `top1` or `top5`: what counted as right                                    |
-//! | `label_source` | `labels`: who said what the pictures show                                  |
+//! | `label_source` | `labels`, `teacher` (a model) or `ensemble`: who said what the pictures show    |
 //! | `trained_on`   | the training set in a sentence                                             |
+//! | `adaptive`     | what the adaptive policy knows, as [`Knowledge`] is written; left out if training did not learn it |
 //!
 //! What follows from these is not stored: the optimum of an example is the fastest right model of
 //! the sequence by `mean_latency_ns` (of equally fast ones, the one listed earlier in `models`), and
@@ -42,6 +43,7 @@
 //!
 //! [`Features::NAMES`]: crate::features::Features::NAMES
 //! [`Manifest::fingerprint`]: crate::models::Manifest::fingerprint
+//! [`Knowledge`]: crate::adaptive::Knowledge
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -57,6 +59,7 @@ use sha2::{Digest, Sha256};
 use super::{
     Criterion, Example, KnownModel, LabelSource, Premodel, Recipe, RecipeFault, RightSet, Scaling,
 };
+use crate::adaptive::Knowledge;
 use crate::features::{FeatureRow, FeatureSet};
 use crate::models::{ModelId, Sha256Hex};
 
@@ -72,7 +75,7 @@ const FORMAT: &str = "classifyd-premodel";
 
 /// What the largest recipe needs.
 const FILE_LIMIT: usize = 128 << 20;
-const HEADER_LIMIT: u64 = 1 << 20;
+const HEADER_LIMIT: u64 = 8 << 20;
 const DIGEST_LENGTH: usize = 32;
 
 /// The tensors that a file may have. `SEAL` is the last of its bytes whatever else there is: the
@@ -97,6 +100,8 @@ struct Description {
     criterion: Criterion,
     label_source: LabelSource,
     trained_on: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    adaptive: Option<Knowledge>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -237,6 +242,7 @@ impl Description {
             criterion: recipe.criterion,
             label_source: recipe.label_source,
             trained_on: recipe.trained_on.clone(),
+            adaptive: recipe.adaptive.clone(),
         }
     }
 
@@ -256,6 +262,7 @@ impl Description {
             features,
             scaling,
             examples,
+            adaptive: self.adaptive,
         })
     }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::Scaling;
+use crate::adaptive::{Knowledge, KnowledgeFault};
 use crate::features::{FeatureRow, FeatureSet};
 use crate::models::{ModelId, Sha256Hex};
 
@@ -53,8 +54,12 @@ impl fmt::Display for Criterion {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LabelSource {
-    /// A labels file.
+    /// People.
     Labels,
+    /// One of the models.
+    Teacher,
+    /// All profiled models together.
+    Ensemble,
 }
 
 /// The set of models that were right on an example, by their position in [`Recipe::models`].
@@ -136,6 +141,8 @@ pub struct Recipe {
     pub scaling: Scaling,
     /// The training pictures.
     pub examples: Vec<Example>,
+    /// What the adaptive policy knows; `None` if training did not learn it.
+    pub adaptive: Option<Knowledge>,
 }
 
 /// Why a recipe makes no premodel.
@@ -196,6 +203,9 @@ pub enum RecipeFault {
         "the description of the training set is over {MAX_DESCRIPTION} bytes or has control characters"
     )]
     Description,
+    /// The adaptive policy's part is unsound.
+    #[error(transparent)]
+    Adaptive(#[from] KnowledgeFault),
 }
 
 impl Recipe {
@@ -217,7 +227,9 @@ impl Recipe {
         self.check_models()?;
         self.check_sequence()?;
         self.check_texts()?;
-        self.check_examples()
+        self.check_examples()?;
+        let adaptive = self.adaptive.as_ref();
+        Ok(adaptive.map_or(Ok(()), |knowledge| knowledge.check(self.models.len()))?)
     }
 
     fn check_models(&self) -> Result<(), RecipeFault> {
@@ -333,6 +345,15 @@ mod tests {
         assert_eq!(fault(|r| r.features = narrower), scaled);
         assert_eq!(fault(|r| r.examples[2].right.insert(3)), RecipeFault::Right(2));
         assert_eq!(fault(|r| r.trained_on.push('\u{1b}')), RecipeFault::Description);
+    }
+
+    #[test]
+    fn the_adaptive_part_must_be_sound() {
+        let unknown = fault(|r| {
+            let knowledge = crate::adaptive::tests::knowledge();
+            r.adaptive = Some(Knowledge { pool: vec![0, 7], ..knowledge });
+        });
+        assert!(unknown.to_string().contains("names model 7"), "{unknown}");
     }
 
     #[test]

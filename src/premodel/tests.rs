@@ -56,6 +56,7 @@ pub(crate) fn two_clusters() -> Recipe {
         features: looked_at(),
         scaling: Scaling::of(features.iter()).unwrap(),
         examples,
+        adaptive: None,
     }
 }
 

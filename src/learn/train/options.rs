@@ -1,6 +1,6 @@
 //! How to train, and which ways make no sense.
 
-use super::TrainError;
+use super::{Goal, TrainError};
 use crate::features::{FeatureSet, Features};
 use crate::models::ModelId;
 use crate::premodel::{Criterion, MAX_K};
@@ -25,6 +25,11 @@ pub struct TrainOptions {
     pub folds: usize,
     /// Decides which pictures come into which fold.
     pub seed: u64,
+    /// The models that the adaptive policy chooses among; `None` for those that no quicker one
+    /// equals.
+    pub pool: Option<Vec<ModelId>>,
+    /// Which operating point the adaptive policy uses.
+    pub goal: Goal,
 }
 
 /// How many neighbours vote.
@@ -83,6 +88,8 @@ impl Default for TrainOptions {
             theta: 0.5,
             folds: 10,
             seed: 2018,
+            pool: None,
+            goal: Goal::AsGoodAsTheBest,
         }
     }
 }

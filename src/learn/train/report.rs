@@ -8,9 +8,10 @@ use super::{
     Deployment, DeploymentMode, Dropped, Evaluation, FeatureSelection, Fitted, KSelection, Plan,
     Reason, Score, Step, evaluation,
 };
+use crate::adaptive::Knowledge;
 use crate::features::Features;
 use crate::models::{ModelId, Provider};
-use crate::premodel::{Criterion, Premodel};
+use crate::premodel::{Criterion, LabelSource, Premodel};
 
 /// How a premodel was trained and what it is worth. `Display` prints it as a table.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +36,8 @@ pub struct Report {
     pub fallback: ModelId,
     /// Cross-validation; `None` if there were too few pictures.
     pub evaluation: Option<Evaluation>,
+    /// The adaptive policy.
+    pub adaptive: Option<Knowledge>,
     /// What the user should know besides.
     pub notes: Vec<String>,
 }
@@ -60,6 +63,7 @@ impl Report {
             singles: samples.models.iter().zip(scores).map(single).collect(),
             deployment: fitted.deployment.clone(),
             fallback: fitted.premodel.fallback().clone(),
+            adaptive: fitted.premodel.recipe().adaptive.clone(),
             notes: notes(plan, &fitted.premodel, evaluation.as_ref()),
             evaluation,
         }
@@ -122,6 +126,22 @@ impl Report {
         writeln!(f, "Where every stage says no: {}", self.fallback)
     }
 
+    fn write_adaptive(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(knowledge) = &self.adaptive else { return Ok(()) };
+        let names: Vec<&str> =
+            knowledge.pool.iter().map(|&model| self.singles[model].0.as_str()).collect();
+        writeln!(f, "Adaptive policy over {}", names.join(", "))?;
+        writeln!(f, "{:<33} {:>10} {:>10} {:>10}", "", "right, %", "mean, ms", "assured, %")?;
+        for (number, point) in knowledge.points.iter().enumerate() {
+            let mark = if number == knowledge.chosen { " (chosen)" } else { "" };
+            let name = format!("point {number}{mark}");
+            let (right, assured) = (100.0 * point.accuracy, 100.0 * point.assured_accuracy);
+            let time = point.mean_time_ms;
+            writeln!(f, "  {name:<31} {right:>10.2} {time:>10.3} {assured:>10.2}")?;
+        }
+        Ok(())
+    }
+
     fn write_singles(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:<33} {:>10} {:>10}", "", "right, %", "mean, ms")?;
         for (id, provider, score) in &self.singles {
@@ -155,6 +175,7 @@ impl fmt::Display for Report {
         self.write_deployment(f)?;
         self.write_singles(f)?;
         self.write_evaluation(f)?;
+        self.write_adaptive(f)?;
         self.notes.iter().try_for_each(|note| writeln!(f, "Note: {note}"))
     }
 }
@@ -198,6 +219,13 @@ fn notes(plan: &Plan, premodel: &Premodel, evaluation: Option<&Evaluation>) -> V
             "the latencies were measured on different machines and averaged all the same: {}",
             plan.machines.join("; ")
         ));
+    }
+    match plan.label_source {
+        LabelSource::Labels => {}
+        LabelSource::Teacher => notes.push("the labels are a model's own answers".to_owned()),
+        LabelSource::Ensemble => {
+            notes.push("the labels are the answers of all models together".to_owned());
+        }
     }
     match evaluation {
         None => notes.push(

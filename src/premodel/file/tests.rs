@@ -72,6 +72,20 @@ fn a_premodel_survives_its_file() {
 }
 
 #[test]
+fn the_adaptive_part_survives_and_is_checked() {
+    let knowledge = crate::adaptive::tests::knowledge();
+    let recipe = Recipe { adaptive: Some(knowledge), ..two_clusters() };
+    let bytes = Premodel::new(recipe.clone()).unwrap().to_bytes();
+    assert_eq!(Premodel::from_bytes(&bytes).unwrap().recipe(), &recipe);
+    let adaptive = serde_json::to_value(&recipe.adaptive).unwrap();
+    let spoilt = forged(|draft| {
+        draft.description["adaptive"] = adaptive;
+        draft.description["adaptive"]["chosen"] = json!(9);
+    });
+    assert!(matches!(spoilt, FileFault::Recipe(RecipeFault::Adaptive(_))), "{spoilt}");
+}
+
+#[test]
 fn the_draft_of_these_tests_is_sound_until_spoilt() {
     assert!(Premodel::from_bytes(&Draft::new().seal()).is_ok());
 }

@@ -1,0 +1,136 @@
+//! The adaptive part of a premodel: learnt, measured, and set to a goal.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+use super::samples::Samples;
+use super::{TrainError, TrainOptions, folds};
+use crate::adaptive::{Knowledge, OperatingPoint, TimeFit};
+use crate::learn::adapt::{self, AdaptOptions, Answers, assurance};
+use crate::learn::profile_file::Profile;
+
+/// How answers are carried through time. These do not come from the profile, whose pictures have no
+/// neighbours in time: a frame is taken for the one before at a mean difference of 2.5 of 255 levels,
+/// about a camera's noise, and for half a second at 30 frames a second; a cut is a difference that no
+/// pan reaches.
+const TIME: TimeFit =
+    TimeFit { reuse_below: 0.01, reuse_at_most: 15, cut_above: 0.12, remembered: 0.8 };
+
+/// What the adaptive policy is set to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Goal {
+    /// The quickest operating point that is assured to be as accurate as the most accurate model;
+    /// where none is, the most accurate point.
+    AsGoodAsTheBest,
+    /// The quickest one that is assured to be right on such a share of the pictures.
+    Accuracy(f64),
+    /// The most accurate one that takes no longer on average.
+    MeanTime(Duration),
+}
+
+/// No operating point reaches the goal.
+#[derive(Debug, Error, PartialEq)]
+#[error("no operating point {goal}; the adaptive policy offers {offers}")]
+pub struct GoalMissed {
+    goal: String,
+    offers: String,
+}
+
+/// Learns from all pictures of the profiles, measures the operating points by cross-validation, and
+/// chooses one of them.
+pub(super) fn learn(
+    profiles: &[Profile],
+    samples: &Samples,
+    options: &TrainOptions,
+) -> Result<Knowledge, TrainError> {
+    let answers = Answers::gather(profiles);
+    let pictures: Vec<usize> = (0..answers.pictures.len()).collect();
+    let adapt_options = AdaptOptions { pool: options.pool.clone(), without: None };
+    let mut knowledge = adapt::fit(&answers, &pictures, &adapt_options)?;
+    let groups: Vec<usize> = samples.pictures.iter().map(|picture| picture.group).collect();
+    let folds = folds::deal(&groups, options.folds, options.seed);
+    let tested = assurance::cross_validate(&answers, &folds, &adapt_options, &answers.times, None)?;
+    assurance::note(&mut knowledge.points, &tested, &answers, &pictures);
+    knowledge.time = TIME;
+    let models = 0..answers.models.len();
+    let best = models.map(|model| answers.accuracy(model, &pictures)).fold(0.0, f64::max);
+    knowledge.chosen = match options.goal {
+        Goal::AsGoodAsTheBest => choose_point(&knowledge.points, Goal::Accuracy(best))
+            .unwrap_or_else(|_| most_accurate(&knowledge.points)),
+        goal => choose_point(&knowledge.points, goal)?,
+    };
+    Ok(knowledge)
+}
+
+/// The operating point that reaches a goal; of [`Goal::AsGoodAsTheBest`] the most accurate.
+pub fn choose_point(points: &[OperatingPoint], goal: Goal) -> Result<usize, GoalMissed> {
+    let quickest_with = |is_good: &dyn Fn(&OperatingPoint) -> bool| {
+        let good = points.iter().enumerate().filter(|(_, point)| is_good(point));
+        good.min_by(|(_, a), (_, b)| a.mean_time_ms.total_cmp(&b.mean_time_ms)).map(|(at, _)| at)
+    };
+    match goal {
+        Goal::AsGoodAsTheBest => Ok(most_accurate(points)),
+        Goal::Accuracy(target) => {
+            let found = quickest_with(&|point| f64::from(point.assured_accuracy) >= target);
+            found.ok_or_else(|| missed(format!("is assured to be right on {target:.3}"), points))
+        }
+        Goal::MeanTime(target) => {
+            let limit = target.as_secs_f64() * 1e3;
+            let quick = points.iter().enumerate();
+            let quick = quick.filter(|(_, point)| f64::from(point.mean_time_ms) <= limit);
+            let best = quick.max_by(|(_, a), (_, b)| a.accuracy.total_cmp(&b.accuracy));
+            best.map(|(at, _)| at)
+                .ok_or_else(|| missed(format!("takes {limit:.1} ms or less on average"), points))
+        }
+    }
+}
+
+fn most_accurate(points: &[OperatingPoint]) -> usize {
+    let best = points.iter().enumerate().max_by(|(_, a), (_, b)| a.accuracy.total_cmp(&b.accuracy));
+    best.map_or(0, |(at, _)| at)
+}
+
+fn missed(goal: String, points: &[OperatingPoint]) -> GoalMissed {
+    let offer = |point: &OperatingPoint| {
+        format!(
+            "{:.3} (assured {:.3}) at {:.1} ms",
+            point.accuracy, point.assured_accuracy, point.mean_time_ms
+        )
+    };
+    GoalMissed { goal, offers: points.iter().map(offer).collect::<Vec<_>>().join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn points() -> Vec<OperatingPoint> {
+        let point = |mean_time_ms, accuracy, assured_accuracy| OperatingPoint {
+            price_per_ms: 0.001,
+            start: vec![0.0],
+            gains: Vec::new(),
+            mean_time_ms,
+            accuracy,
+            assured_accuracy,
+        };
+        vec![point(5.0, 0.80, 0.78), point(9.0, 0.86, 0.84), point(20.0, 0.85, 0.84)]
+    }
+
+    #[test]
+    fn the_quickest_assured_point_is_chosen() {
+        assert_eq!(choose_point(&points(), Goal::Accuracy(0.70)), Ok(0));
+        assert_eq!(choose_point(&points(), Goal::Accuracy(0.83)), Ok(1));
+        assert_eq!(choose_point(&points(), Goal::AsGoodAsTheBest), Ok(1));
+        let missed = choose_point(&points(), Goal::Accuracy(0.9)).unwrap_err().to_string();
+        assert!(missed.contains("right on 0.900") && missed.contains("0.860"), "{missed}");
+    }
+
+    #[test]
+    fn the_most_accurate_point_in_time_is_chosen() {
+        let at = |ms| choose_point(&points(), Goal::MeanTime(Duration::from_millis(ms)));
+        assert_eq!(at(6), Ok(0));
+        assert_eq!(at(50), Ok(1));
+        assert!(at(2).unwrap_err().to_string().contains("takes 2.0 ms or less"));
+    }
+}
