@@ -10,9 +10,13 @@ use std::time::Duration;
 use anyhow::Context as _;
 use classifyd::clock::Clock;
 use classifyd::features::Features;
-use classifyd::learn::profile_file::{Header, ImageRecord, ModelResult, Profile, ProfiledModel};
+use classifyd::learn::profile_file::{
+    Header, ImageRecord, LatencyStats, Machine, ModelResult, Profile, ProfiledModel, Shard, Truth,
+    Versions,
+};
 use classifyd::learn::train::{FeatureChoice, KChoice, TrainOptions, train};
 use classifyd::models::{ModelId, Provider, Sha256Hex};
+use classifyd::scheduler::Cost;
 
 const MODELS: usize = 7;
 const CLASSES: usize = 1000;
@@ -53,13 +57,36 @@ fn profile(images: usize) -> anyhow::Result<Profile> {
     let model = |number: usize| {
         let id = ModelId::new(&format!("model_{number}")).context("a plain name")?;
         let fingerprint = Sha256Hex::of(&[number as u8]);
-        Ok(ProfiledModel { id, fingerprint, provider: Provider::Cpu })
+        let run = Duration::from_millis(1 << number);
+        let costs = [Cost { preprocess: Duration::ZERO, run }; 30];
+        Ok(ProfiledModel {
+            id,
+            sha256: fingerprint.clone(),
+            fingerprint,
+            provider: Provider::Cpu,
+            latency: LatencyStats::of(&costs).context("there are runs")?,
+            energy: None,
+        })
     };
     Ok(Profile {
         header: Header {
             models: (0..MODELS).map(model).collect::<anyhow::Result<_>>()?,
             classes: CLASSES,
-            machine: "random numbers".to_owned(),
+            truth: Truth::Labels,
+            set: "random numbers".to_owned(),
+            threads: 1,
+            shard: Shard::WHOLE,
+            machine: Machine {
+                processor: "none".to_owned(),
+                cores: 1,
+                os: "none".to_owned(),
+                board: None,
+            },
+            versions: Versions {
+                classifyd: String::new(),
+                onnxruntime: String::new(),
+                gstreamer: String::new(),
+            },
         },
         images: (0..images).map(|n| image(n, &mut random)).collect::<anyhow::Result<_>>()?,
     })
@@ -71,18 +98,22 @@ fn image(number: usize, random: &mut fastrand::Rng) -> anyhow::Result<ImageRecor
     for column in 1..5 {
         values[column] = values[0] + 0.3 * values[column];
     }
+    let class = random.usize(..CLASSES);
     let ease = 0.3 * values[0] + 0.2 * values[20] + random.f32();
     let results = (0..MODELS).map(|model| {
         let is_right = ease + 0.1 * model as f32 > 0.6 + 0.3 * random.f32();
-        ModelResult {
-            best: vec![(usize::from(!is_right), 0.9)],
-            rank: usize::from(!is_right),
-            latency: Duration::from_micros((1000 << model) + random.u64(0..100)),
+        let mut probabilities = vec![0.3 / CLASSES as f32; CLASSES];
+        for guess in 0..20 {
+            probabilities[(class + 31 * guess + random.usize(..30)) % CLASSES] = 0.01;
         }
+        let first = if is_right { class } else { (class + 1) % CLASSES };
+        probabilities[first] = 0.2 + 0.4 * ease.clamp(0.0, 1.0);
+        ModelResult::new(&probabilities, class)
     });
     Ok(ImageRecord {
         file: format!("{number}.jpg"),
-        class: 0,
+        group: None,
+        class,
         features: Features::new(values).context("numbers are finite")?,
         results: results.collect(),
     })
