@@ -24,7 +24,7 @@ use crate::inference::worker::Worker;
 use crate::models::ModelId;
 use crate::output::{self, OutputEvent, Progress, Summary};
 use crate::scheduler::Queue;
-use crate::select::{self, Every, Selector};
+use crate::select::{self, Every, Habit, Selector};
 
 /// Settled frames that the output stage may lag behind by. A reader that stops reading stops the
 /// stages, as with any pipe, and nothing is lost.
@@ -60,6 +60,12 @@ pub struct StreamPlan {
     pub delivery: Delivery,
     /// Of its frames, one in this many is classified.
     pub every: Every,
+}
+
+impl StreamPlan {
+    fn habit(&self) -> Habit {
+        Habit { every: self.every, continuity: self.spec.source.continuity() }
+    }
 }
 
 /// How a run went.
@@ -150,9 +156,9 @@ impl Run {
         let prepare_queue = queue.clone();
         threads.spawn("prepare", move || prepare::run(prepare_queue, lanes, clock))?;
         let (mailbox, frames) = mailbox::mailbox();
-        let every = plan.streams.iter().map(|stream| (stream.spec.name.clone(), stream.every));
-        let (every, selector) = (every.collect(), plan.selector);
-        threads.spawn("select", move || select::run(frames, every, selector, queue, clock))?;
+        let habits = plan.streams.iter().map(|stream| (stream.spec.name.clone(), stream.habit()));
+        let (habits, selector) = (habits.collect(), plan.selector);
+        threads.spawn("select", move || select::run(frames, habits, selector, queue, clock))?;
         let (to_stop, stopping) = unbounded::<Capture>();
         threads.spawn("stop", move || stopping.into_iter().for_each(Capture::stop))?;
 

@@ -11,8 +11,9 @@
 //! 3. [`premodel`]: the numbers choose and rank the models: a [`premodel::Selection`].
 //! 4. [`scheduler`]: of the ranked models, the best that will finish before the frame's deadline.
 //! 5. [`inference`]: the picture becomes a tensor, the model runs, its output becomes labels.
-//!    Under the adaptive policy ([`adaptive`]) the answer is weighed, and the frame may go back for
-//!    another model.
+//!    Under the adaptive policy ([`adaptive`]) a frame has a [`course`]: the answer is weighed, and
+//!    the frame may go back to the scheduler for another model. It needs no features but a
+//!    thumbnail, for what is remembered of its stream ([`scene`]).
 //! 6. [`output`]: the ticket is settled; records leave in capture order.
 //!
 //! **Every captured frame owes exactly one outcome.** The ticket a frame carries enforces it:
@@ -28,10 +29,12 @@ pub mod outcome;
 
 pub mod adaptive;
 pub mod capture;
+pub mod course;
 pub mod features;
 pub mod inference;
 pub mod output;
 pub mod premodel;
+pub mod scene;
 pub mod scheduler;
 
 pub mod commands;

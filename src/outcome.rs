@@ -6,6 +6,8 @@
 //! captured = classified + reused + superseded + expired + failed + abandoned
 //! at every moment the queues are empty.
 
+mod answer;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,15 +15,17 @@ use crossbeam_channel::Sender;
 
 use crate::clock::Clock;
 use crate::frame::{Budget, Deadline, Origin, Pace};
-use crate::models::{ModelId, Provider};
+use crate::models::ModelId;
+
+pub use answer::{Answer, Basis, Classification, Confidence, Reason, Run, Stop, Weighed};
 
 /// What became of a frame.
 #[derive(Clone, Debug)]
 pub enum Outcome {
     /// A model ran and answered, in time or late.
     Classified(Answer),
-    /// Answered with the stream's latest answer; no model ran.
-    Reused,
+    /// Answered with an earlier answer of the stream; no model ran.
+    Reused(Reuse),
     /// A newer frame of its stream took its place before its turn came.
     Superseded,
     /// No model could have finished before its deadline, so none was started.
@@ -32,83 +36,21 @@ pub enum Outcome {
     Abandoned,
 }
 
-/// A model's answer.
+/// Why a frame takes over an answer, and which.
 #[derive(Clone, Debug)]
-pub struct Answer {
-    /// The model that ran.
-    pub model: ModelId,
-    /// The execution provider it ran on.
-    pub provider: Provider,
-    /// Why this model.
-    pub reason: Reason,
-    /// The best classes, most confident first.
-    pub labels: Vec<Classification>,
-}
-
-/// One class and how sure the model is of it.
-#[derive(Clone, Debug)]
-pub struct Classification {
-    /// 0-based index of the class in the label file (ILSVRC2012 order for the shipped models).
-    pub class: usize,
-    /// Its name.
-    pub label: Arc<str>,
-    /// Softmax probability.
-    pub confidence: Confidence,
-}
-
-/// A probability: between 0 and 1.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
-pub struct Confidence(f32);
-
-impl Confidence {
-    /// Accepts 0 to 1; rounding errors just outside are pulled in, anything else is refused.
-    pub fn new(value: f32) -> Option<Self> {
-        (-1e-3..=1.001).contains(&value).then(|| Self(value.clamp(0.0, 1.0)))
-    }
-
-    /// The probability.
-    pub fn get(self) -> f32 {
-        self.0
-    }
-}
-
-/// How a model came to be preferred.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Basis {
-    /// A stage of the premodel said yes to it.
-    Premodel,
-    /// Every stage of the premodel said no; this is the model it names for that case.
-    PremodelFallback,
-    /// Every stage of the premodel said no and that model is not loaded; this one has the
-    /// best share of the neighbours.
-    PremodelShare,
-    /// The user asked for this model alone.
-    Fixed,
-    /// Drawn by lot.
-    Random,
-}
-
-/// Why this model ran.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// It was preferred, and it fitted.
-    Preferred(Basis),
-    /// The preferred model would have finished too late; this is the best one that would not.
-    PreferredTooSlow(ModelId),
-}
-
-impl Reason {
-    /// The word that records carry.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Preferred(Basis::Premodel) => "premodel",
-            Self::Preferred(Basis::PremodelFallback) => "premodel_fallback",
-            Self::Preferred(Basis::PremodelShare) => "premodel_share",
-            Self::Preferred(Basis::Fixed) => "fixed",
-            Self::Preferred(Basis::Random) => "random",
-            Self::PreferredTooSlow(_) => "preferred_too_slow",
-        }
-    }
+pub enum Reuse {
+    /// It lies between the frames that are classified, and takes over the latest answer in the
+    /// order of capture, which the output stage knows.
+    Between,
+    /// It shows what an answered frame shows.
+    NearlyEqual {
+        /// The number of that frame.
+        from: u64,
+        /// The difference of their thumbnails, 0 to 1.
+        difference: f32,
+        /// Its answer.
+        answer: Arc<Answer>,
+    },
 }
 
 /// By how much the quickest model missed.
@@ -188,11 +130,13 @@ pub struct Timings {
     pub features: Option<Duration>,
     /// The premodel's vote.
     pub premodel: Option<Duration>,
+    /// The adaptive policy's own work: thumbnail, memory, fusion, decisions.
+    pub policy: Option<Duration>,
     /// Waiting for other frames: in the mailbox, for the scheduler's decision, for the device.
     pub queue: Option<Duration>,
-    /// Resizing and normalising.
+    /// Resizing and normalising, for all runs.
     pub preprocess: Option<Duration>,
-    /// The model's run and the reading of its output.
+    /// All runs and the reading of their output.
     pub inference: Option<Duration>,
 }
 
@@ -234,7 +178,7 @@ impl Settled {
     /// Whether the frame got an answer, and by its deadline.
     pub fn met_deadline(&self) -> bool {
         match self.outcome {
-            Outcome::Classified(_) | Outcome::Reused => self.account.deadline.is_met_by(self.at),
+            Outcome::Classified(_) | Outcome::Reused(_) => self.account.deadline.is_met_by(self.at),
             Outcome::Superseded | Outcome::Expired(_) | Outcome::Failed(_) | Outcome::Abandoned => {
                 false
             }
@@ -366,12 +310,5 @@ pub(crate) mod tests {
         by_work.waited(wait);
         assert_eq!(by_clock.account().deadline.remaining(now), Duration::from_millis(100));
         assert_eq!(by_work.account().deadline.remaining(now), Duration::from_millis(140));
-    }
-
-    #[test]
-    fn confidence_refuses_what_is_no_probability() {
-        assert_eq!(Confidence::new(1.0005).unwrap().get(), 1.0);
-        assert!(Confidence::new(f32::NAN).is_none());
-        assert!(Confidence::new(7.2).is_none());
     }
 }

@@ -1,19 +1,23 @@
 //! The `select` thread: takes frames out of the mailbox, ranks the models for each, and hands it
-//! to the scheduler.
+//! to the scheduler, or settles it if it needs none.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::capture::mailbox::Receiver;
 use crate::clock::Clock;
+use crate::course::{Beginning, Course, Guide};
 use crate::features::{Extractor, FeatureError};
-use crate::frame::{Frame, StreamName};
+use crate::frame::{Frame, Pace, StreamName};
 use crate::models::ModelId;
-use crate::outcome::{Basis, Failure, Outcome, Stage};
+use crate::outcome::{Basis, Failure, Outcome, Reuse, Stage};
 use crate::premodel::{RankedPremodel, Selection};
-use crate::scheduler::Queue;
+use crate::resample::ResampleError;
+use crate::scene::{Continuity, Thumbnailer};
+use crate::scheduler::{Queue, Task};
 
 /// How the models for a frame are ranked.
 pub enum Selector {
@@ -23,24 +27,75 @@ pub enum Selector {
     Fixed(ModelId),
     /// In an order drawn by lot for each frame; the features are not needed.
     Random(Vec<ModelId>, fastrand::Rng),
+    /// By what they are expected to add to what is known; no features are needed.
+    Adaptive(Box<Thumbnailer>, Arc<Guide>),
+}
+
+/// What is to become of a frame.
+enum Choice {
+    /// A model should run on it.
+    Run(Selection, Option<Box<Course>>),
+    /// It takes over an answer.
+    Reuse(Reuse),
 }
 
 impl Selector {
     /// Ranks the models for `frame` and writes into its trace what that showed.
-    fn select(&mut self, frame: &mut Frame, clock: Clock) -> Result<Selection, FeatureError> {
-        match self {
-            Self::Premodel(extractor, premodel) => by_features(extractor, premodel, frame, clock),
+    fn choose(
+        &mut self,
+        frame: &mut Frame,
+        continuity: Continuity,
+        clock: Clock,
+    ) -> Result<Choice, Box<dyn Error>> {
+        let selection = match self {
+            Self::Premodel(extractor, premodel) => by_features(extractor, premodel, frame, clock)?,
             Self::Fixed(model) => {
-                Ok(Selection { ranking: vec![(model.clone(), 1.0)], basis: Basis::Fixed })
+                Selection { ranking: vec![(model.clone(), 1.0)], basis: Basis::Fixed }
             }
             Self::Random(models, lots) => {
                 lots.shuffle(models);
                 let chance = 1.0 / models.len() as f32;
                 let ranking = models.iter().map(|model| (model.clone(), chance)).collect();
-                Ok(Selection { ranking, basis: Basis::Random })
+                Selection { ranking, basis: Basis::Random }
             }
-        }
+            Self::Adaptive(thumbnailer, guide) => {
+                return Ok(by_scene(thumbnailer, guide, (frame, continuity), clock)?);
+            }
+        };
+        Ok(Choice::Run(selection, None))
     }
+}
+
+/// Where only work counts, a frame waits for those of its stream before it: what is remembered for
+/// it, and so its answer, then is the same in every run.
+fn by_scene(
+    thumbnailer: &mut Thumbnailer,
+    guide: &Arc<Guide>,
+    (frame, continuity): (&mut Frame, Continuity),
+    clock: Clock,
+) -> Result<Choice, ResampleError> {
+    let start = clock.now();
+    let id = frame.ticket.account().origin.id.clone();
+    let (beginning, waited) = match continuity {
+        Continuity::Unrelated => (guide.begin_alone(), Duration::ZERO),
+        Continuity::Continuous => {
+            let thumbnail = thumbnailer.thumbnail(&frame.picture)?;
+            let ready = clock.now();
+            if frame.ticket.account().pace == Pace::Work {
+                guide.memory().wait_for(&id.stream);
+            }
+            let waited = clock.now() - ready;
+            (guide.begin(&id, thumbnail), waited)
+        }
+    };
+    let choice = match beginning {
+        Beginning::Reuse(reuse) => Choice::Reuse(reuse),
+        Beginning::Course(course) => Choice::Run(course.start(), Some(course)),
+    };
+    let worked = (clock.now() - start).saturating_sub(waited);
+    frame.ticket.waited(waited);
+    frame.ticket.trace().timings.policy = Some(worked);
+    Ok(choice)
 }
 
 fn by_features(
@@ -64,10 +119,25 @@ fn by_features(
 /// Of a stream's frames, one in this many is classified; those between reuse its answer.
 pub type Every = NonZeroUsize;
 
+/// How the frames of a stream are taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Habit {
+    /// Which are classified.
+    pub every: Every,
+    /// Whether they show what those before them show.
+    pub continuity: Continuity,
+}
+
+impl Default for Habit {
+    fn default() -> Self {
+        Self { every: Every::MIN, continuity: Continuity::Unrelated }
+    }
+}
+
 /// Runs until the mailbox closes; then closes the queue.
 pub fn run(
     mailbox: Receiver,
-    every: BTreeMap<StreamName, Every>,
+    habits: BTreeMap<StreamName, Habit>,
     mut selector: Selector,
     queue: Arc<Queue>,
     clock: Clock,
@@ -75,14 +145,17 @@ pub fn run(
     let mut taken = BTreeMap::new();
     while let Some(mut frame) = mailbox.take() {
         note_wait(&mut frame, clock.now());
-        if is_between(&frame, &every, &mut taken) {
-            frame.ticket.report(Outcome::Reused);
+        let habit = habits.get(&frame.ticket.account().origin.id.stream).copied();
+        let Habit { every, continuity } = habit.unwrap_or_default();
+        if is_between(&frame, every, &mut taken) {
+            frame.ticket.report(Outcome::Reused(Reuse::Between));
             continue;
         }
-        match selector.select(&mut frame, clock) {
-            Ok(selection) => queue.submit(frame, selection),
+        match selector.choose(&mut frame, continuity, clock) {
+            Ok(Choice::Run(selection, course)) => queue.submit(Task { frame, course }, selection),
+            Ok(Choice::Reuse(reuse)) => frame.ticket.report(Outcome::Reused(reuse)),
             Err(error) => {
-                frame.ticket.report(Outcome::Failed(Failure::new(Stage::Features, &error)));
+                frame.ticket.report(Outcome::Failed(Failure::new(Stage::Features, &*error)));
             }
         }
     }
@@ -96,13 +169,8 @@ fn note_wait(frame: &mut Frame, now: Instant) {
 
 /// Counts the frames taken of each stream, not those captured: a superseded frame must not be the
 /// one whose turn it was.
-fn is_between(
-    frame: &Frame,
-    every: &BTreeMap<StreamName, Every>,
-    taken: &mut BTreeMap<StreamName, u64>,
-) -> bool {
+fn is_between(frame: &Frame, every: Every, taken: &mut BTreeMap<StreamName, u64>) -> bool {
     let stream = &frame.ticket.account().origin.id.stream;
-    let Some(every) = every.get(stream) else { return false };
     let taken = taken.entry(stream.clone()).or_default();
     let is_between = !taken.is_multiple_of(every.get() as u64);
     *taken += 1;

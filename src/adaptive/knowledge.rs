@@ -198,11 +198,12 @@ pub struct OperatingPoint {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TimeFit {
-    /// Frames that differ by less from the last classified one take over its answer; 0 for never.
+    /// Frames whose thumbnails differ by less from that of the last classified one take over its
+    /// answer; 0 for never.
     pub reuse_below: f32,
-    /// So many in a row at most.
+    /// So many take over one answer at most.
     pub reuse_at_most: u32,
-    /// A frame that differs by more from the one before begins a new scene.
+    /// A frame that differs by more from the last classified one begins a new scene.
     pub cut_above: f32,
     /// What is left of a frame's evidence one frame on, 0 to 1.
     pub remembered: f32,

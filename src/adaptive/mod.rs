@@ -27,6 +27,7 @@ mod fusion;
 mod guesses;
 mod knowledge;
 mod policy;
+mod target;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -38,3 +39,4 @@ pub use knowledge::{
     SetFit, TimeFit,
 };
 pub use policy::{Adaptive, NoPoolLeft, Preference};
+pub use target::{NoSuchPoint, Target, TargetError};

@@ -23,6 +23,7 @@ use super::error::CaptureError;
 use super::image_list;
 use super::launch::Launch;
 use crate::redact::{Secrets, decoded, redact};
+use crate::scene::Continuity;
 
 /// A source of frames, checked as far as it can be without starting it.
 #[derive(Clone)]
@@ -115,6 +116,14 @@ impl Source {
         match &self.kind {
             Kind::Images(_) => false,
             Kind::Pipeline(recipe) => recipe.flow.is_live(),
+        }
+    }
+
+    /// Whether its frames show what those before them show: a video's do, single images do not.
+    pub fn continuity(&self) -> Continuity {
+        match &self.kind {
+            Kind::Images(_) => Continuity::Unrelated,
+            Kind::Pipeline(_) => Continuity::Continuous,
         }
     }
 

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::catalogue::{self, ModelFault};
+use super::equipment::{self, AdaptiveFault};
 use super::playing::delivery;
 use super::{ExitCode, Failure, Places};
 use crate::capture::{CaptureError, Source, StreamSpec};
@@ -24,8 +25,9 @@ pub struct Found {
 
 /// Finds all that a configuration names; what the command line `named` goes before it.
 pub fn find(config: &Config, named: &Places) -> Result<Found, Failure> {
-    let policy = config.policy();
     let mut survey = Survey::new(config, named);
+    let default = || equipment::default_policy(&survey.places);
+    let policy = config.policy().unwrap_or_else(default);
     let streams = survey.streams();
     let manifests = survey.parts(&policy);
     survey.finish()?;
@@ -142,8 +144,8 @@ impl<'a> Survey<'a> {
         let used = self.used(directory);
         let manifests = match (policy, used) {
             (PolicyKind::Fixed(model), _) => self.fixed(model, directory).into_iter().collect(),
-            (PolicyKind::Premodel | PolicyKind::Random, Some(used)) => used,
-            (PolicyKind::Premodel | PolicyKind::Random, None) => {
+            (PolicyKind::Premodel | PolicyKind::Adaptive | PolicyKind::Random, Some(used)) => used,
+            (PolicyKind::Premodel | PolicyKind::Adaptive | PolicyKind::Random, None) => {
                 let present = catalogue::present(directory).map_err(Failure::from);
                 self.keep(present).unwrap_or_default()
             }
@@ -195,13 +197,15 @@ impl<'a> Survey<'a> {
             self.faults.push(premodel.location.fault("there is no such file", remedy));
             return;
         }
-        if *policy != PolicyKind::Premodel || manifests.is_empty() {
+        let needs_it = matches!(policy, PolicyKind::Premodel | PolicyKind::Adaptive);
+        if !needs_it || manifests.is_empty() {
             return;
         }
         let file = self.places.premodel();
         let Some(file) = self.keep(file) else { return };
         match (Premodel::load(&file), configured) {
             (Ok(premodel), _) => {
+                self.adaptive_part(policy, &premodel);
                 let loaded: Vec<_> = manifests.iter().map(|m| (&m.id, m.fingerprint())).collect();
                 let restriction = premodel.restrict_to(&loaded).map_err(Failure::from);
                 self.keep(restriction);
@@ -212,6 +216,23 @@ impl<'a> Survey<'a> {
                 self.faults.push(premodel.location.fault(error, remedy));
             }
             (Err(error), None) => self.fail(error),
+        }
+    }
+
+    /// The part that the adaptive policy needs, and the point that its target asks for.
+    fn adaptive_part(&mut self, policy: &PolicyKind, premodel: &Premodel) {
+        if *policy != PolicyKind::Adaptive {
+            return;
+        }
+        match (&premodel.recipe().adaptive, &self.config.policy.target) {
+            (None, _) => self.fail(AdaptiveFault::NoPart),
+            (Some(knowledge), Some(target)) => {
+                if let Err(none) = knowledge.point_for(target.value) {
+                    let remedy = "or leave it out to use the one that training chose";
+                    self.faults.push(target.location.fault(none.to_string(), remedy));
+                }
+            }
+            (Some(_), None) => {}
         }
     }
 }

@@ -5,11 +5,15 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::slice;
 
+use thiserror::Error;
+
 use super::{Context, Failure, Places, catalogue, stderr};
+use crate::adaptive::{Adaptive, Target};
 use crate::config::{Config, PolicyKind};
+use crate::course::Guide;
 use crate::inference::Roster;
 use crate::install;
-use crate::models::{Manifest, ModelId, Provider};
+use crate::models::{Labels, Manifest, ModelId, Provider};
 use crate::onnx::{Runtime, SessionOptions};
 use crate::premodel::{Premodel, RankedPremodel};
 use crate::select::Selector;
@@ -54,12 +58,28 @@ pub enum Choice<'a> {
     Named(&'a [ModelId]),
 }
 
+/// The policy if the user names none. The adaptive one needs a premodel that has learnt it; with
+/// any other it gives way to [`PolicyKind::Premodel`].
+const DEFAULT: PolicyKind = PolicyKind::Premodel;
+
+/// The policy if the user names none.
+pub fn default_policy(places: &Places) -> PolicyKind {
+    let has_adaptive_part = || {
+        let premodel = places.premodel().ok().and_then(|file| Premodel::load(&file).ok());
+        premodel.is_some_and(|premodel| premodel.recipe().adaptive.is_some())
+    };
+    match DEFAULT {
+        PolicyKind::Adaptive if !has_adaptive_part() => PolicyKind::Premodel,
+        policy => policy,
+    }
+}
+
 /// The manifests of the models that a policy may need.
 pub fn manifests_for(policy: &PolicyKind, places: &Places) -> Result<Vec<Manifest>, Failure> {
     let directory = places.models()?;
     match policy {
         PolicyKind::Fixed(model) => manifests(&directory, Choice::Named(slice::from_ref(model))),
-        PolicyKind::Premodel => manifests(&directory, Choice::Present),
+        PolicyKind::Premodel | PolicyKind::Adaptive => manifests(&directory, Choice::Present),
         PolicyKind::Random => {
             let manifests = manifests(&directory, Choice::Present)?;
             catalogue::common_classes(&manifests)?;
@@ -111,24 +131,113 @@ pub struct Chooser {
     pub name: String,
 }
 
-/// The chooser of a policy, over loaded models.
-pub fn chooser(
-    policy: &PolicyKind,
-    seed: u64,
-    roster: &Roster,
-    places: &Places,
-) -> Result<Chooser, Failure> {
-    let selector = match policy {
+/// What the user wants of the choice.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// The policy.
+    pub policy: PolicyKind,
+    /// What the random policy starts from.
+    pub seed: u64,
+    /// What the adaptive policy is to give; `None` for what its training chose.
+    pub target: Option<Target>,
+    /// Labels in each answer.
+    pub top_k: usize,
+}
+
+/// The chooser that was wished for, over loaded models.
+pub fn chooser(wish: &Wish, roster: &Roster, places: &Places) -> Result<Chooser, Failure> {
+    let selector = match &wish.policy {
         PolicyKind::Fixed(model) => Selector::Fixed(model.clone()),
-        PolicyKind::Random => Selector::Random(roster.models(), fastrand::Rng::with_seed(seed)),
+        PolicyKind::Random => {
+            Selector::Random(roster.models(), fastrand::Rng::with_seed(wish.seed))
+        }
         PolicyKind::Premodel => {
             let premodel = premodel(&places.premodel()?, roster)?;
             let name = format!("premodel of {} examples", premodel.premodel().training_size());
             let selector = Selector::Premodel(Box::default(), Box::new(premodel));
             return Ok(Chooser { selector, name });
         }
+        PolicyKind::Adaptive => return adaptive_chooser(wish, roster, places),
     };
-    Ok(Chooser { selector, name: policy.to_string() })
+    Ok(Chooser { selector, name: wish.policy.to_string() })
+}
+
+fn adaptive_chooser(wish: &Wish, roster: &Roster, places: &Places) -> Result<Chooser, Failure> {
+    let premodel = premodel(&places.premodel()?, roster)?;
+    let mut policy = adaptive(&premodel, roster)?;
+    if let Some(target) = wish.target {
+        let point = policy.knowledge().point_for(target)?;
+        policy = policy.at(point);
+    }
+    let name = format!("adaptive policy ({})", policy.point());
+    let labels = common_labels(&policy, roster)?;
+    let selector = Selector::Adaptive(Box::default(), Guide::new(policy, labels, wish.top_k));
+    Ok(Chooser { selector, name })
+}
+
+/// Why the adaptive policy cannot run.
+#[derive(Debug, Error, PartialEq)]
+pub enum AdaptiveFault {
+    /// Training did not learn it.
+    #[error(
+        "the premodel has no adaptive part: train it with `classifyd train`, or use --policy \
+         premodel"
+    )]
+    NoPart,
+    /// A model tells other classes apart than those that it was trained with.
+    #[error(
+        "model {model} tells {found} classes apart, and the adaptive policy was trained for \
+         {expected}; train it again with `classifyd train`"
+    )]
+    Classes {
+        /// The model.
+        model: ModelId,
+        /// How many classes it knows.
+        found: usize,
+        /// How many it should.
+        expected: usize,
+    },
+    /// Two models have different names for the classes.
+    #[error(
+        "models {model} and {other} name their classes differently, so the adaptive policy cannot \
+         weigh their answers; give both manifests the same labels"
+    )]
+    Labels {
+        /// One model.
+        model: ModelId,
+        /// Another.
+        other: ModelId,
+    },
+}
+
+/// The adaptive policy, over those of its models that are loaded.
+pub fn adaptive(premodel: &RankedPremodel, roster: &Roster) -> Result<Adaptive, Failure> {
+    let recipe = premodel.premodel().recipe();
+    let knowledge = recipe.adaptive.clone().ok_or(AdaptiveFault::NoPart)?;
+    let pool: Vec<ModelId> =
+        knowledge.pool.iter().map(|&model| recipe.models[model].id.clone()).collect();
+    let loaded = roster.models();
+    let is_known = |model: &ModelId| premodel.models().any(|known| known == model);
+    let policy = Adaptive::new(knowledge, pool, |model| loaded.contains(model) && is_known(model))?;
+    common_labels(&policy, roster)?;
+    Ok(policy)
+}
+
+/// The names of the classes, which are the same for all models of the pool.
+fn common_labels(policy: &Adaptive, roster: &Roster) -> Result<Labels, AdaptiveFault> {
+    let manifests = roster.classifiers.iter().map(|classifier| classifier.manifest());
+    let mut pool = manifests.filter(|manifest| policy.place(&manifest.id).is_some());
+    // There is one: a policy without a loaded model does not come about.
+    let Some(first) = pool.next() else { return Err(AdaptiveFault::NoPart) };
+    let (labels, expected) = (&first.output.labels, policy.knowledge().classes);
+    if labels.count() != expected {
+        let (model, found) = (first.id.clone(), labels.count());
+        return Err(AdaptiveFault::Classes { model, found, expected });
+    }
+    match pool.find(|manifest| manifest.output.labels != *labels) {
+        None => Ok(labels.clone()),
+        Some(odd) => Err(AdaptiveFault::Labels { model: first.id.clone(), other: odd.id.clone() }),
+    }
 }
 
 /// What runs, as in `8 models on cpu, premodel of 2358 examples`.

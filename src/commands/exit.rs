@@ -3,6 +3,8 @@
 use std::fmt;
 
 use super::catalogue::{MixedClasses, ModelFault};
+use super::equipment::AdaptiveFault;
+use crate::adaptive::{NoPoolLeft, NoSuchPoint};
 use crate::capture::{CaptureError, ImageFileError};
 use crate::config::ConfigError;
 use crate::inference::{LoadError, RosterError};
@@ -218,9 +220,12 @@ macro_rules! always {
 
 always! {
     ConfigError => Configuration,
+    AdaptiveFault => Configuration,
+    NoSuchPoint => Configuration,
     MixedClasses => Usage,
     NoModels => Unavailable,
     RuntimeError => Unavailable,
     PremodelError => Unavailable,
     NoModelLeft => Unavailable,
+    NoPoolLeft => Unavailable,
 }

@@ -1,4 +1,7 @@
-//! `classifyd explain`: why the premodel chooses a model for an image.
+//! `classifyd explain`: why the premodel chooses a model for an image, and what the adaptive policy
+//! knows.
+
+mod knowledge;
 
 use std::path::PathBuf;
 
@@ -37,12 +40,13 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
     let verdict = premodel.consult(&features);
     let size = format!("{}x{}", picture.width(), picture.height());
     Ok(stdout::print(format_args!(
-        "{} ({size})\n\n{}\n{}\n{}\n{}",
+        "{} ({size})\n\n{}\n{}\n{}\n{}{}",
         image.display(),
         feature_table(&features, premodel.premodel()),
         neighbour_table(&verdict, premodel.premodel()),
         vote_table(&verdict),
-        choice(&verdict, &premodel)
+        choice(&verdict, &premodel),
+        knowledge::description(premodel.premodel())
     ))?)
 }
 
@@ -151,6 +155,8 @@ fn reason(basis: Basis, verdict: &Verdict) -> String {
             "with the best share, because every stage said no and the fallback is not loaded"
                 .to_owned()
         }
-        (Basis::Premodel | Basis::Fixed | Basis::Random, _) => "first of the ranking".to_owned(),
+        (Basis::Premodel | Basis::Fixed | Basis::Random | Basis::Adaptive, _) => {
+            "first of the ranking".to_owned()
+        }
     }
 }

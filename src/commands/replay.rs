@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 
-use super::equipment::{self, Execution};
+use super::equipment::{self, Execution, Wish};
 use super::playing::{SummaryFile, delivery, finish};
-use super::{Context, Failure, Talk, configured, stderr};
+use super::{Context, Failure, Places, Talk, configured, stderr};
+use crate::adaptive::Target;
 use crate::capture::{Source, StreamSpec};
 use crate::config::{Config, PolicyKind};
 use crate::daemon::{self, Plan, StreamPlan};
@@ -34,9 +35,17 @@ pub struct Arguments {
     /// Run this model on every frame (short for --policy fixed:NAME)
     #[arg(long, value_name = "NAME", conflicts_with = "policy")]
     model: Option<String>,
-    /// How a frame's model is chosen: premodel, fixed:NAME or random [default: premodel]
+    /// How a frame's model is chosen: premodel, adaptive, fixed:NAME or random [default: premodel]
     #[arg(long)]
     policy: Option<PolicyKind>,
+    /// Run the adaptive policy so that this share of answers is right, as quickly as it goes
+    #[arg(long, value_name = "SHARE", value_parser = Target::accuracy)]
+    #[arg(conflicts_with_all = ["model", "mean_time_target"], allow_negative_numbers = true)]
+    accuracy_target: Option<Target>,
+    /// Run the adaptive policy so that models take this time on average, as accurately as it goes
+    #[arg(long, value_name = "TIME", value_parser = Target::mean_time)]
+    #[arg(conflicts_with = "model", allow_hyphen_values = true)]
+    mean_time_target: Option<Target>,
     /// Seed of the random policy
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     seed: Option<u64>,
@@ -59,16 +68,17 @@ Examples:
   classifyd replay clip.mp4 > records.jsonl
   classifyd replay --model inception_v3 --top-k 1 photos/
   classifyd replay --realtime --budget 33ms --summary summary.json a.mp4 b.mp4
+  classifyd replay --mean-time-target 12ms clip.mp4
   classifyd replay test://ball";
 
 /// Runs `replay`.
 pub fn run(arguments: Arguments, mut context: Context) -> Result<(), Failure> {
     let config = arguments.config.as_deref().map(Config::load).transpose()?;
-    let policy = arguments.policy(config.as_ref())?;
+    let wish = arguments.wish(config.as_ref(), &context.places)?;
     let streams = arguments.streams(context.places.pipelines().as_deref())?;
     let manifests = match &config {
-        Some(config) => configured::find_models(config, &context.places, &policy)?,
-        None => equipment::manifests_for(&policy, &context.places)?,
+        Some(config) => configured::find_models(config, &context.places, &wish.policy)?,
+        None => equipment::manifests_for(&wish.policy, &context.places)?,
     };
     if let Some(config) = &config {
         context.places = context.places.or_config(config);
@@ -78,8 +88,7 @@ pub fn run(arguments: Arguments, mut context: Context) -> Result<(), Failure> {
     let runtime = equipment::runtime(&context)?;
     let execution = arguments.execution(config.as_ref());
     let roster = equipment::load(&runtime, manifests, execution, &context)?;
-    let seed = arguments.seed.or(config.as_ref().map(|c| c.policy.seed)).unwrap_or(0);
-    let chooser = equipment::chooser(&policy, seed, &roster, &context.places)?;
+    let chooser = equipment::chooser(&wish, &roster, &context.places)?;
     if context.talk == Talk::Normal {
         stderr::tell(equipment::description(&roster, &chooser) + "\n");
     }
@@ -87,7 +96,7 @@ pub fn run(arguments: Arguments, mut context: Context) -> Result<(), Failure> {
         streams,
         roster,
         selector: chooser.selector,
-        top_k: arguments.top_k(config.as_ref()),
+        top_k: wish.top_k,
         sink: Box::new(io::stdout()),
         progress: context.progress.clone(),
     };
@@ -96,13 +105,36 @@ pub fn run(arguments: Arguments, mut context: Context) -> Result<(), Failure> {
 }
 
 impl Arguments {
-    fn policy(&self, config: Option<&Config>) -> Result<PolicyKind, Failure> {
-        if let Some(name) = &self.model {
-            let policy = format!("fixed:{name}").parse();
-            return policy.map_err(Failure::usage);
+    fn wish(&self, config: Option<&Config>, places: &Places) -> Result<Wish, Failure> {
+        let configured = config.and_then(|config| config.policy.target.as_ref());
+        Ok(Wish {
+            policy: self.policy(config, places)?,
+            seed: self.seed.or(config.map(|config| config.policy.seed)).unwrap_or(0),
+            target: self.target().or(configured.map(|target| target.value)),
+            top_k: self.top_k(config),
+        })
+    }
+
+    fn target(&self) -> Option<Target> {
+        self.accuracy_target.or(self.mean_time_target)
+    }
+
+    /// What the command line names goes before the configuration, and that before the default.
+    fn policy(&self, config: Option<&Config>, places: &Places) -> Result<PolicyKind, Failure> {
+        match (&self.model, &self.policy, self.target()) {
+            (Some(name), _, _) => format!("fixed:{name}").parse().map_err(Failure::usage),
+            (None, None | Some(PolicyKind::Adaptive), Some(_)) => Ok(PolicyKind::Adaptive),
+            (None, Some(policy), Some(_)) => Err(Failure::usage(format_args!(
+                "the policy {policy} has no target: leave the target out, or use --policy adaptive"
+            ))),
+            (None, Some(policy), None) => Ok(policy.clone()),
+            (None, None, None) => Ok(config.and_then(Config::policy).unwrap_or_else(|| {
+                let places = places.clone();
+                let places =
+                    config.map(|config| places.clone().or_config(config)).unwrap_or(places);
+                equipment::default_policy(&places)
+            })),
         }
-        let configured = || config.map(Config::policy).unwrap_or_default();
-        Ok(self.policy.clone().unwrap_or_else(configured))
     }
 
     fn top_k(&self, config: Option<&Config>) -> usize {

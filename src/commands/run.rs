@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Parser;
 
 use super::configured::{self, Found};
-use super::equipment::{self, Execution};
+use super::equipment::{self, Execution, Wish};
 use super::playing::finish;
 use super::{Context, Failure};
 use crate::config::Config;
@@ -37,13 +37,19 @@ pub fn run(arguments: Arguments, mut context: Context) -> Result<(), Failure> {
     let execution = Execution::of(&config);
     let runtime = equipment::runtime(&context)?;
     let roster = equipment::load(&runtime, manifests, execution, &context)?;
-    let chooser = equipment::chooser(&policy, config.policy.seed, &roster, &context.places)?;
+    let wish = Wish {
+        policy,
+        seed: config.policy.seed,
+        target: config.policy.target.as_ref().map(|target| target.value),
+        top_k: config.output.top_k.get(),
+    };
+    let chooser = equipment::chooser(&wish, &roster, &context.places)?;
     log::info!("{}", equipment::description(&roster, &chooser));
     let plan = Plan {
         streams,
         roster,
         selector: chooser.selector,
-        top_k: config.output.top_k.get(),
+        top_k: wish.top_k,
         sink: Box::new(io::stdout()),
         progress: context.progress.clone(),
     };

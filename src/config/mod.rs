@@ -26,6 +26,7 @@ use thiserror::Error;
 pub use fault::{Fault, Faults, Located, Location};
 pub use policy::{PolicyError, PolicyKind};
 
+use crate::adaptive::Target;
 use crate::frame::{Budget, Pace, StreamName};
 use crate::models::{ModelId, Provider};
 
@@ -62,8 +63,10 @@ pub struct ModelsConfig {
 /// How the model of a frame is preferred.
 #[derive(Clone, Debug)]
 pub struct PolicyConfig {
-    /// The policy; `None` for the default, [`PolicyKind::Premodel`].
+    /// The policy; `None` for the default.
     pub kind: Option<Located<PolicyKind>>,
+    /// What the adaptive policy is to give; `None` for what its training chose.
+    pub target: Option<Located<Target>>,
     /// What [`PolicyKind::Random`] starts from.
     pub seed: u64,
 }
@@ -116,8 +119,9 @@ impl Config {
         Ok(read::from_bytes(path, &bytes)?)
     }
 
-    /// The policy that it names, or the default one.
-    pub fn policy(&self) -> PolicyKind {
-        self.policy.kind.as_ref().map(|kind| kind.value.clone()).unwrap_or_default()
+    /// The policy that it names; a target names the adaptive one.
+    pub fn policy(&self) -> Option<PolicyKind> {
+        let kind = self.policy.kind.as_ref().map(|kind| kind.value.clone());
+        kind.or_else(|| self.policy.target.as_ref().map(|_| PolicyKind::Adaptive))
     }
 }

@@ -8,11 +8,12 @@ use thiserror::Error;
 use crate::models::ModelId;
 
 /// How the model of a frame is preferred.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PolicyKind {
     /// By the premodel, from the picture's features: `premodel`.
-    #[default]
     Premodel,
+    /// By what models answer, one after the other: `adaptive`.
+    Adaptive,
     /// Always this one: `fixed:NAME`.
     Fixed(ModelId),
     /// By lot: `random`.
@@ -23,7 +24,9 @@ pub enum PolicyKind {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum PolicyError {
     /// There is no such policy.
-    #[error("there is no policy `{0}` (premodel, random, or fixed:NAME with a model's name)")]
+    #[error(
+        "there is no policy `{0}` (premodel, adaptive, random, or fixed:NAME with a model's name)"
+    )]
     Unknown(String),
     /// What follows `fixed:` cannot be a model's name.
     #[error(
@@ -43,6 +46,7 @@ impl FromStr for PolicyKind {
                 None => Err(PolicyError::Model(name.to_owned())),
             },
             None if text == "premodel" => Ok(Self::Premodel),
+            None if text == "adaptive" => Ok(Self::Adaptive),
             None if text == "random" => Ok(Self::Random),
             Some(_) | None => Err(PolicyError::Unknown(text.to_owned())),
         }
@@ -53,6 +57,7 @@ impl fmt::Display for PolicyKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Premodel => f.write_str("premodel"),
+            Self::Adaptive => f.write_str("adaptive"),
             Self::Fixed(model) => write!(f, "fixed:{model}"),
             Self::Random => f.write_str("random"),
         }
@@ -65,7 +70,7 @@ mod tests {
 
     #[test]
     fn policies_are_read_as_they_are_written() {
-        for text in ["premodel", "random", "fixed:mobilenet_v1-1.0"] {
+        for text in ["premodel", "adaptive", "random", "fixed:mobilenet_v1-1.0"] {
             assert_eq!(text.parse::<PolicyKind>().unwrap().to_string(), text);
         }
     }

@@ -53,7 +53,7 @@ fn syntax_fault(document: &Document<'_>, error: &Error) -> Fault {
 fn config(document: &Document<'_>, mut root: Section<'_>, directory: &Path) -> Option<Config> {
     let models = models(root.section("models"), directory);
     let onnxruntime = onnxruntime(root.section("onnxruntime"), directory);
-    let policy = policy(root.section("policy"));
+    let policy = policy(document, root.section("policy"));
     let output = output(root.section("output"));
     let streams = root.required("stream", "[[stream]] with name, source and budget", |node| {
         streams(node, directory)
@@ -88,11 +88,24 @@ fn onnxruntime(mut section: Section<'_>, directory: &Path) -> Option<Located<Pat
     library
 }
 
-fn policy(mut section: Section<'_>) -> PolicyConfig {
+fn policy(document: &Document<'_>, mut section: Section<'_>) -> PolicyConfig {
     let kind = section.optional("kind", located(value::policy));
     let seed = section.optional("seed", value::seed).unwrap_or(0);
+    let accuracy = section.optional("accuracy_target", located(value::accuracy_target));
+    let mean_time = section.optional("mean_time_target", located(value::mean_time_target));
     section.finish();
-    PolicyConfig { kind, seed }
+    if let (Some(_), Some(second)) = (&accuracy, &mean_time) {
+        let remedy = "keep one of the two";
+        document.note(second.location.fault("there is an accuracy_target too", remedy));
+    }
+    let target = accuracy.or(mean_time);
+    if let (Some(kind), Some(target)) = (&kind, &target)
+        && kind.value != PolicyKind::Adaptive
+    {
+        let problem = format!("the policy {} has no target", kind.value);
+        document.note(target.location.fault(problem, "remove it, or write kind = \"adaptive\""));
+    }
+    PolicyConfig { kind, target, seed }
 }
 
 fn output(mut section: Section<'_>) -> OutputConfig {

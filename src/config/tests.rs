@@ -273,9 +273,31 @@ fn paths_and_sources_are_not_empty() {
 fn policies_are_those_of_the_command_line() {
     assert_eq!(
         fault_in("[policy]", "kind = \"best\""),
-        "8: policy.kind = \"best\": there is no such policy (\"premodel\", \"random\", or \
+        "8: policy.kind = \"best\": there is no such policy (\"premodel\", \"adaptive\", \"random\", or \
          \"fixed:NAME\" with a model's name)"
     );
+}
+
+#[test]
+fn a_target_is_for_the_adaptive_policy_and_stands_alone() {
+    let policy = |keys: &str| read(&format!("{STREAM}[policy]\n{keys}\n"));
+    let config = policy("accuracy_target = 0.85").unwrap();
+    assert_eq!(config.policy(), Some(PolicyKind::Adaptive));
+    assert_eq!(config.policy.target.unwrap().value, Target::Accuracy(0.85));
+    let config = policy("kind = \"adaptive\"\nmean_time_target = \"12ms\"").unwrap();
+    let twelve = Duration::from_millis(12);
+    assert_eq!(config.policy.target.unwrap().value, Target::MeanTime(twelve));
+    assert_eq!(policy("").unwrap().policy(), None);
+    for (keys, words) in [
+        ("accuracy_target = 85", "this is a whole number (write a share like 0.85"),
+        ("accuracy_target = 1.5", "this is out of range"),
+        ("mean_time_target = \"0ms\"", "this is no time"),
+        ("kind = \"random\"\naccuracy_target = 0.5", "the policy random has no target"),
+        ("accuracy_target = 0.5\nmean_time_target = \"9ms\"", "there is an accuracy_target too"),
+    ] {
+        let found = policy(keys).unwrap_err().to_string();
+        assert!(found.contains(words), "{keys}: {found}");
+    }
 }
 
 #[test]

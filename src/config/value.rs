@@ -9,6 +9,7 @@ use toml::de::DeValue;
 use super::document::{Node, choice};
 use super::fault::{Fault, Located};
 use super::policy::{PolicyError, PolicyKind};
+use crate::adaptive::Target;
 use crate::frame::{Budget, BudgetError, Pace, StreamName};
 use crate::models::{ModelId, Provider};
 
@@ -17,7 +18,8 @@ const LONGEST_NAME: usize = 64;
 
 const BUDGET_REMEDY: &str = "write it like \"33ms\" or \"1.5s\", from 1ms to 1h";
 const MODEL_REMEDY: &str = "a model's name, as `classifyd models` lists them";
-const POLICY_REMEDY: &str = "\"premodel\", \"random\", or \"fixed:NAME\" with a model's name";
+const POLICY_REMEDY: &str =
+    "\"premodel\", \"adaptive\", \"random\", or \"fixed:NAME\" with a model's name";
 
 /// Keeps where a value was written.
 pub(super) fn located<'a, T>(
@@ -135,6 +137,23 @@ pub(super) fn policy(node: &Node<'_>) -> Result<PolicyKind, Fault> {
         PolicyError::Unknown(_) => node.fault("there is no such policy", POLICY_REMEDY),
         PolicyError::Model(_) => node.fault("after `fixed:` stands no model's name", MODEL_REMEDY),
     })
+}
+
+/// A share of right answers.
+pub(super) fn accuracy_target(node: &Node<'_>) -> Result<Target, Fault> {
+    let remedy = "a share like 0.85, above 0 and below 1";
+    let DeValue::Float(number) = node.value.get_ref() else {
+        return Err(node.wrong_type(remedy));
+    };
+    let target = Target::accuracy(number.as_str());
+    target.map_err(|_| node.fault("this is out of range", format!("write {remedy}")))
+}
+
+/// A mean time of the models.
+pub(super) fn mean_time_target(node: &Node<'_>) -> Result<Target, Fault> {
+    let remedy = "a time in quotes, like \"12ms\"";
+    let target = Target::mean_time(text(node, remedy)?);
+    target.map_err(|_| node.fault("this is no time", format!("write {remedy}")))
 }
 
 /// What placeholders stand for: text, or a whole number, which is kept as text.

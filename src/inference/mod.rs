@@ -2,7 +2,8 @@
 //!
 //! In the daemon the two halves of the work run beside each other: the `prepare` thread makes the
 //! tensor of the next frame ([`prepare`]) while a `worker-<model>` thread runs the model on the
-//! present one ([`worker`]). The tensor made, the frame's pixels go back to the decoder.
+//! present one ([`worker`]). The tensor made, the frame's pixels go back to the decoder, unless it
+//! is under the adaptive policy: then another model may look at them.
 //! Off the path, [`Classifier`] does it all in one call.
 //!
 //! A model is trusted once [`Classifier::load`] has checked its file against the manifest's digest

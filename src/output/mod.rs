@@ -4,7 +4,7 @@
 //! gone, that is, when every ticket is settled, and then gives the [`Summary`]. Records are flushed
 //! whenever no further outcome waits: live output is prompt, and a replay is not slowed by writes.
 //!
-//! A frame that reuses its stream's latest answer gets it here, where the order of capture decides
+//! A frame between classified ones gets its stream's latest answer here, where the order of capture decides
 //! which answer that is. A reader that goes away ([`OutputEvent::ReaderGone`]) or a full disk
 //! ([`OutputEvent::Failed`]) is main's to act on; until it does, frames are drained and counted.
 

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 
 use super::reuse::Reusable;
 use crate::models::{ModelId, Provider};
-use crate::outcome::{Answer, Classification, Outcome, Reason, Settled, Timings};
+use crate::outcome::{Answer, Classification, Outcome, Reason, Reuse, Run, Settled, Timings};
 
 /// The JSON Schema (draft 2020-12) of a record.
 pub const RECORD_SCHEMA: &str = include_str!("../../schema/record.schema.json");
@@ -28,6 +28,7 @@ pub(super) struct Record<'a> {
     provider: Option<&'static str>,
     reason: &'static str,
     labels: Vec<Label<'a>>,
+    runs: Vec<RunRecord<'a>>,
     deadline_ms: Milliseconds,
     met_deadline: bool,
     #[serde(serialize_with = "named_features")]
@@ -44,7 +45,9 @@ pub(super) struct Record<'a> {
 #[serde(untagged)]
 enum Detail<'a> {
     PreferredTooSlow { preferred: &'a ModelId },
+    Adaptive { certainty: f32, stopped_by: &'static str },
     Reused { reused_from: Option<u64> },
+    NearlyEqual { reused_from: u64, difference: f32 },
     Expired { quickest: Option<&'a ModelId>, needed_ms: Milliseconds, left_ms: Milliseconds },
     Failed { error: &'a str, stage: &'static str },
 }
@@ -57,9 +60,16 @@ struct Label<'a> {
 }
 
 #[derive(Debug, Serialize)]
+struct RunRecord<'a> {
+    model: &'a ModelId,
+    inference_ms: Milliseconds,
+}
+
+#[derive(Debug, Serialize)]
 struct TimingsRecord {
     features: Option<Milliseconds>,
     premodel: Option<Milliseconds>,
+    policy: Option<Milliseconds>,
     queue: Option<Milliseconds>,
     preprocess: Option<Milliseconds>,
     inference: Option<Milliseconds>,
@@ -101,6 +111,7 @@ impl<'a> Record<'a> {
             provider: answer.map(|answer| answer.provider).map(Provider::as_str),
             reason: reason_code(&settled.outcome),
             labels: answer.map_or(&[][..], |answer| &answer.labels).iter().map(label).collect(),
+            runs: runs(&settled.outcome).iter().map(run).collect(),
             deadline_ms: account.budget.duration().into(),
             met_deadline: answer.is_some() && settled.met_deadline(),
             features: account.trace.features.as_deref(),
@@ -119,12 +130,12 @@ impl<'a> Record<'a> {
 impl<'a> Detail<'a> {
     fn new(outcome: &'a Outcome, reusable: Option<&'a Reusable>) -> Option<Self> {
         match outcome {
-            Outcome::Classified(answer) => match &answer.reason {
-                Reason::Preferred(_) => None,
-                Reason::PreferredTooSlow(preferred) => Some(Self::PreferredTooSlow { preferred }),
-            },
-            Outcome::Reused => {
+            Outcome::Classified(answer) => Self::of_answer(answer),
+            Outcome::Reused(Reuse::Between) => {
                 Some(Self::Reused { reused_from: reusable.map(|reusable| reusable.number) })
+            }
+            Outcome::Reused(Reuse::NearlyEqual { from, difference, .. }) => {
+                Some(Self::NearlyEqual { reused_from: *from, difference: *difference })
             }
             Outcome::Expired(shortfall) => Some(Self::Expired {
                 quickest: shortfall.quickest.as_ref(),
@@ -137,6 +148,19 @@ impl<'a> Detail<'a> {
             Outcome::Superseded | Outcome::Abandoned => None,
         }
     }
+
+    fn of_answer(answer: &'a Answer) -> Option<Self> {
+        match (&answer.weighed, &answer.reason) {
+            (Some(weighed), _) => Some(Self::Adaptive {
+                certainty: weighed.certainty.get(),
+                stopped_by: weighed.stopped_by.code(),
+            }),
+            (None, Reason::PreferredTooSlow(preferred)) => {
+                Some(Self::PreferredTooSlow { preferred })
+            }
+            (None, Reason::Preferred(_)) => None,
+        }
+    }
 }
 
 impl TimingsRecord {
@@ -144,6 +168,7 @@ impl TimingsRecord {
         Self {
             features: timings.features.map(Into::into),
             premodel: timings.premodel.map(Into::into),
+            policy: timings.policy.map(Into::into),
             queue: timings.queue.map(Into::into),
             preprocess: timings.preprocess.map(Into::into),
             inference: timings.inference.map(Into::into),
@@ -156,7 +181,8 @@ impl TimingsRecord {
 fn answer<'a>(outcome: &'a Outcome, reusable: Option<&'a Reusable>) -> Option<&'a Answer> {
     match outcome {
         Outcome::Classified(answer) => Some(answer),
-        Outcome::Reused => reusable.map(|reusable| &reusable.answer),
+        Outcome::Reused(Reuse::Between) => reusable.map(|reusable| &reusable.answer),
+        Outcome::Reused(Reuse::NearlyEqual { answer, .. }) => Some(answer),
         Outcome::Superseded | Outcome::Expired(_) | Outcome::Failed(_) | Outcome::Abandoned => None,
     }
 }
@@ -164,7 +190,7 @@ fn answer<'a>(outcome: &'a Outcome, reusable: Option<&'a Reusable>) -> Option<&'
 fn outcome_code(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Classified(_) => "classified",
-        Outcome::Reused => "reused",
+        Outcome::Reused(_) => "reused",
         Outcome::Superseded => "superseded",
         Outcome::Expired(_) => "expired",
         Outcome::Failed(_) => "failed",
@@ -175,12 +201,29 @@ fn outcome_code(outcome: &Outcome) -> &'static str {
 fn reason_code(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Classified(answer) => answer.reason.code(),
-        Outcome::Reused => "between_classified_frames",
+        Outcome::Reused(Reuse::Between) => "between_classified_frames",
+        Outcome::Reused(Reuse::NearlyEqual { .. }) => "nearly_equal",
         Outcome::Superseded => "newer_frame",
         Outcome::Expired(_) => "no_model_fits",
         Outcome::Failed(_) => "stage_failed",
         Outcome::Abandoned => "program_stopped",
     }
+}
+
+/// The runs on the frame itself: none for one that reuses an answer.
+fn runs(outcome: &Outcome) -> &[Run] {
+    match outcome {
+        Outcome::Classified(answer) => &answer.runs,
+        Outcome::Reused(_)
+        | Outcome::Superseded
+        | Outcome::Expired(_)
+        | Outcome::Failed(_)
+        | Outcome::Abandoned => &[],
+    }
+}
+
+fn run(run: &Run) -> RunRecord<'_> {
+    RunRecord { model: &run.model, inference_ms: run.inference.into() }
 }
 
 fn label(classification: &Classification) -> Label<'_> {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::frame::Pace;
-use crate::outcome::{Answer, Outcome, Settled};
+use crate::outcome::{Answer, Outcome, Reuse, Settled};
 
 /// A stream's latest answer.
 #[derive(Debug)]
@@ -23,10 +23,10 @@ impl Reusable {
         Some(Self { number: settled.account.origin.id.number, answer, at: settled.at })
     }
 
-    /// Moves a reused frame's settlement to when the answer it reuses came, if that was later: a
+    /// Moves the settlement of a frame that reuses it to when the answer came, if that was later: a
     /// frame has no answer before there is one. Where only work counts, the wait does not.
     pub(super) fn postpone(&self, settled: &mut Settled) {
-        let reused = matches!(settled.outcome, Outcome::Reused);
+        let reused = matches!(settled.outcome, Outcome::Reused(Reuse::Between));
         match settled.account.pace {
             Pace::Clock if reused => settled.at = settled.at.max(self.at),
             Pace::Clock | Pace::Work => {}

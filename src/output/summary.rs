@@ -44,8 +44,12 @@ pub struct Figures {
     pub captured: u64,
     /// Frames that a model answered, in time or late.
     pub classified: u64,
-    /// Frames that took over their stream's latest answer.
+    /// Frames that took over an answer of their stream.
     pub reused: u64,
+    /// Of these, frames between those that are classified.
+    pub reused_between: u64,
+    /// Of these, frames that hardly differ from an answered one.
+    pub reused_nearly_equal: u64,
     /// Frames that a newer one of their stream replaced.
     pub superseded: u64,
     /// Frames that no model could have answered in time.
@@ -66,7 +70,13 @@ pub struct Figures {
     pub wall_s: f64,
     /// Captured frames per second of `wall_s`; null if that is 0.
     pub frames_per_s: Option<f64>,
-    /// The models that answered, by name.
+    /// Runs of models on classified frames.
+    pub runs: u64,
+    /// Runs for each classified or reused frame; null without such a frame.
+    pub mean_runs: Option<f64>,
+    /// Milliseconds of these runs for each classified or reused frame; null without such a frame.
+    pub mean_inference_ms: Option<f64>,
+    /// The models that ran, by name.
     pub models: Vec<ModelFigures>,
 }
 
@@ -77,10 +87,14 @@ pub struct ModelFigures {
     pub model: ModelId,
     /// The execution provider it ran on: `tensorrt`, `cuda` or `cpu`.
     pub provider: &'static str,
-    /// Frames it classified.
+    /// Frames it classified; where several models ran on a frame, the last one counts.
     pub frames: u64,
     /// Its share of the classified frames, 0 to 1.
     pub share: f64,
+    /// Its runs on classified frames.
+    pub runs: u64,
+    /// Its share of all such runs, 0 to 1.
+    pub run_share: f64,
     /// Median time of a run in milliseconds, right to 0.8 %; null if none was measured.
     pub inference_p50_ms: Option<f64>,
     /// Time that 95 % of its runs did not exceed, likewise.
@@ -126,23 +140,29 @@ impl Summary {
 impl Figures {
     fn new(tally: &Tally) -> Self {
         let wall_s = tally.wall().as_secs_f64();
-        let model = |(model, figures): (&ModelId, &ModelTally)| {
-            ModelFigures::new(model, figures, tally.classified)
-        };
+        let model =
+            |(model, figures): (&ModelId, &ModelTally)| ModelFigures::new(model, figures, tally);
+        let answered = tally.classified + tally.reused();
+        let inference_ms = Milliseconds::from(tally.inference).get();
         Self {
             captured: tally.captured,
             classified: tally.classified,
-            reused: tally.reused,
+            reused: tally.reused(),
+            reused_between: tally.reused_between,
+            reused_nearly_equal: tally.reused_nearly_equal,
             superseded: tally.superseded,
             expired: tally.expired,
             failed: tally.failed,
             abandoned: tally.abandoned,
             lost: tally.lost,
             met_deadline: tally.met_deadline,
-            late: (tally.classified + tally.reused).saturating_sub(tally.met_deadline),
+            late: answered.saturating_sub(tally.met_deadline),
             effective: ratio(tally.met_deadline as f64, tally.captured as f64),
             wall_s: rounded(wall_s),
             frames_per_s: ratio(tally.captured as f64, wall_s),
+            runs: tally.runs,
+            mean_runs: ratio(tally.runs as f64, answered as f64),
+            mean_inference_ms: ratio(inference_ms, answered as f64),
             models: tally.models.iter().map(model).collect(),
         }
     }
@@ -153,14 +173,18 @@ impl Figures {
         let by_model = self.models.iter().map(|model| model.frames).sum();
         let answered = self.classified + self.reused;
         let judged = self.met_deadline + self.late;
+        let reused = self.reused_between + self.reused_nearly_equal;
+        let runs = self.models.iter().map(|model| model.runs).sum();
         equal(of, ("captured", self.captured), ("the sum of the outcomes", outcomes))?;
         equal(of, ("met_deadline + late", judged), ("classified + reused", answered))?;
+        equal(of, ("reused", self.reused), ("the sum over the reasons", reused))?;
+        equal(of, ("runs", self.runs), ("the sum over the models", runs))?;
         equal(of, ("classified", self.classified), ("the sum over the models", by_model))
     }
 }
 
 impl ModelFigures {
-    fn new(model: &ModelId, tally: &ModelTally, classified: u64) -> Self {
+    fn new(model: &ModelId, tally: &ModelTally, all: &Tally) -> Self {
         let percentile = |percent| {
             tally.inference.percentile(percent).map(|time| Milliseconds::from(time).get())
         };
@@ -168,7 +192,9 @@ impl ModelFigures {
             model: model.clone(),
             provider: tally.provider.as_str(),
             frames: tally.frames,
-            share: ratio(tally.frames as f64, classified as f64).unwrap_or(0.0),
+            share: ratio(tally.frames as f64, all.classified as f64).unwrap_or(0.0),
+            runs: tally.runs,
+            run_share: ratio(tally.runs as f64, all.runs as f64).unwrap_or(0.0),
             inference_p50_ms: percentile(50),
             inference_p95_ms: percentile(95),
         }
@@ -187,7 +213,13 @@ impl fmt::Display for Summary {
         if total.models.is_empty() {
             return Ok(());
         }
-        write!(f, "\n{}", model_table(&total.models))
+        write!(f, "\n{}", model_table(&total.models))?;
+        match (total.mean_inference_ms, total.mean_runs) {
+            (Some(time), Some(runs)) => {
+                writeln!(f, "\nan answer took {time:.1} ms in {runs:.2} runs of models")
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -231,13 +263,15 @@ fn stream_row(name: &str, figures: &Figures) -> [String; 11] {
 }
 
 fn model_table(models: &[ModelFigures]) -> Table {
-    let mut table = Table::new(["model", "provider", "frames", "share", "p50 ms", "p95 ms"]);
+    let mut table =
+        Table::new(["model", "provider", "frames", "share", "runs", "p50 ms", "p95 ms"]);
     for model in models {
         table.row([
             model.model.to_string(),
             model.provider.to_owned(),
             model.frames.to_string(),
             percent(Some(model.share)),
+            model.runs.to_string(),
             milliseconds(model.inference_p50_ms),
             milliseconds(model.inference_p95_ms),
         ]);

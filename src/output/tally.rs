@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::latency::LatencyHistogram;
 use crate::models::{ModelId, Provider};
-use crate::outcome::{Answer, Outcome, Settled};
+use crate::outcome::{Answer, Outcome, Reuse, Settled};
 
 /// What was counted of one stream, or of all.
 #[derive(Clone, Debug, Default)]
@@ -13,7 +13,10 @@ pub(super) struct Tally {
     /// Frames captured, told by their numbers.
     pub(super) captured: u64,
     pub(super) classified: u64,
-    pub(super) reused: u64,
+    /// Frames between those that are classified.
+    pub(super) reused_between: u64,
+    /// Frames that show what an answered one shows.
+    pub(super) reused_nearly_equal: u64,
     pub(super) superseded: u64,
     pub(super) expired: u64,
     pub(super) failed: u64,
@@ -22,6 +25,10 @@ pub(super) struct Tally {
     pub(super) lost: u64,
     /// Frames answered by their deadline.
     pub(super) met_deadline: u64,
+    /// Runs on classified frames.
+    pub(super) runs: u64,
+    /// What they took, all together.
+    pub(super) inference: Duration,
     pub(super) models: BTreeMap<ModelId, ModelTally>,
     span: Option<Span>,
 }
@@ -30,7 +37,9 @@ pub(super) struct Tally {
 #[derive(Clone, Debug)]
 pub(super) struct ModelTally {
     pub(super) provider: Provider,
+    /// Frames whose answer came out of a run of it.
     pub(super) frames: u64,
+    pub(super) runs: u64,
     pub(super) inference: LatencyHistogram,
 }
 
@@ -55,7 +64,7 @@ impl Tally {
         let span = Span { start: settled.account.origin.captured, end: settled.at };
         self.span = Some(self.span.map_or(span, |so_far| so_far.joined(span)));
         if let Outcome::Classified(answer) = &settled.outcome {
-            self.count_answer(answer, settled.account.trace.timings.inference);
+            self.count_answer(answer);
         }
     }
 
@@ -63,13 +72,16 @@ impl Tally {
     pub(super) fn merge(&mut self, other: &Self) {
         self.captured += other.captured;
         self.classified += other.classified;
-        self.reused += other.reused;
+        self.reused_between += other.reused_between;
+        self.reused_nearly_equal += other.reused_nearly_equal;
         self.superseded += other.superseded;
         self.expired += other.expired;
         self.failed += other.failed;
         self.abandoned += other.abandoned;
         self.lost += other.lost;
         self.met_deadline += other.met_deadline;
+        self.runs += other.runs;
+        self.inference += other.inference;
         self.span = match (self.span, other.span) {
             (Some(span), Some(others)) => Some(span.joined(others)),
             (span, others) => span.or(others),
@@ -77,6 +89,7 @@ impl Tally {
         for (model, others) in &other.models {
             let tally = self.model(model, others.provider);
             tally.frames += others.frames;
+            tally.runs += others.runs;
             tally.inference.merge(&others.inference);
         }
     }
@@ -89,7 +102,8 @@ impl Tally {
     fn count_of(&mut self, outcome: &Outcome) -> &mut u64 {
         match outcome {
             Outcome::Classified(_) => &mut self.classified,
-            Outcome::Reused => &mut self.reused,
+            Outcome::Reused(Reuse::Between) => &mut self.reused_between,
+            Outcome::Reused(Reuse::NearlyEqual { .. }) => &mut self.reused_nearly_equal,
             Outcome::Superseded => &mut self.superseded,
             Outcome::Expired(_) => &mut self.expired,
             Outcome::Failed(_) => &mut self.failed,
@@ -97,16 +111,25 @@ impl Tally {
         }
     }
 
-    fn count_answer(&mut self, answer: &Answer, inference: Option<Duration>) {
-        let model = self.model(&answer.model, answer.provider);
-        model.frames += 1;
-        if let Some(time) = inference {
-            model.inference.record(time);
+    fn count_answer(&mut self, answer: &Answer) {
+        self.model(&answer.model, answer.provider).frames += 1;
+        for run in &answer.runs {
+            self.runs += 1;
+            self.inference += run.inference;
+            let model = self.model(&run.model, run.provider);
+            model.runs += 1;
+            model.inference.record(run.inference);
         }
     }
 
+    /// Frames that took over an answer.
+    pub(super) fn reused(&self) -> u64 {
+        self.reused_between + self.reused_nearly_equal
+    }
+
     fn model(&mut self, model: &ModelId, provider: Provider) -> &mut ModelTally {
-        let none = || ModelTally { provider, frames: 0, inference: LatencyHistogram::default() };
+        let none =
+            || ModelTally { provider, frames: 0, runs: 0, inference: LatencyHistogram::default() };
         self.models.entry(model.clone()).or_insert_with(none)
     }
 }

@@ -8,6 +8,8 @@
 //! - Of the models its selection ranks, it gets the first that is expected to finish by its
 //!   deadline: the time the device is free, plus the 95th percentile of the model's latency.
 //! - If none is, it expires at once, at no cost.
+//! - A frame that comes back with an answer is decided first. It gets another run if one fits its
+//!   deadline and costs no frame that waits its own; else its answer goes out.
 //! - One model runs at a time: two would share the processor and neither would keep its time. One
 //!   more frame is committed ahead, so that its tensor is ready when the device is.
 
@@ -19,4 +21,4 @@ mod tests;
 
 pub use latency::{Cost, Latency};
 pub use policy::{Admission, Decision, Scheduler};
-pub use queue::{Dispatch, Lease, Next, Queue};
+pub use queue::{Dispatch, Lease, Next, Queue, Task};

@@ -1,12 +1,14 @@
 //! The decisions.
 
+mod again;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::latency::{Cost, Latency};
 use crate::frame::{Deadline, Pace, StreamName};
 use crate::models::ModelId;
-use crate::outcome::{Reason, Shortfall};
+use crate::outcome::{Reason, Shortfall, Stop};
 use crate::premodel::Selection;
 
 /// Frames of one stream that may wait for the device.
@@ -27,10 +29,20 @@ pub struct Scheduler<J> {
 struct Waiting<J> {
     job: J,
     stream: StreamName,
+    standing: Standing,
     selection: Selection,
     deadline: Deadline,
     pace: Pace,
     submitted: Instant,
+}
+
+/// What is lost with a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Standing {
+    /// Little: it has an answer, which another run may better.
+    Answered,
+    /// All: no model has run on it.
+    New,
 }
 
 /// A decided run.
@@ -76,6 +88,15 @@ pub enum Decision<J> {
         /// Time the job waited for this decision.
         waited: Duration,
     },
+    /// The job came back for another run and gets none: its answer goes out.
+    Settle {
+        /// The job.
+        job: J,
+        /// Why it gets none.
+        stop: Stop,
+        /// Time the job waited for this decision.
+        waited: Duration,
+    },
     /// There is nothing to do until a job comes or a run ends.
     Idle,
 }
@@ -98,26 +119,43 @@ impl<J> Scheduler<J> {
     ) -> Admission<J> {
         let oldest = self.is_full(stream).then(|| self.oldest_of(stream)).flatten();
         let displaced = oldest.map(|index| self.waiting.remove(index).job);
-        // A job that does not wait by the clock has no claim on one that does.
-        let due = |pace: Pace, deadline: Deadline| (pace == Pace::Work, deadline);
-        let place = self
-            .waiting
-            .partition_point(|other| due(other.pace, other.deadline) <= due(pace, deadline));
-        let stream = stream.clone();
-        let waiting = Waiting { job, stream, selection, deadline, pace, submitted: now };
-        self.waiting.insert(place, waiting);
+        let (stream, standing) = (stream.clone(), Standing::New);
+        let waiting = Waiting { job, stream, standing, selection, deadline, pace, submitted: now };
+        self.insert(waiting);
         displaced.map_or(Admission::Waits, Admission::Displaced)
+    }
+
+    /// Takes a job in again whose run is over and which has an answer, for another run or none.
+    ///
+    /// It is decided before any new job and gives way to no newer one, so that no more jobs come
+    /// back than were committed.
+    pub fn submit_again(
+        &mut self,
+        job: J,
+        stream: &StreamName,
+        selection: Selection,
+        (deadline, pace): (Deadline, Pace),
+        now: Instant,
+    ) {
+        let (stream, standing) = (stream.clone(), Standing::Answered);
+        self.insert(Waiting { job, stream, standing, selection, deadline, pace, submitted: now });
+    }
+
+    fn insert(&mut self, waiting: Waiting<J>) {
+        let place = self.waiting.partition_point(|other| other.turn() <= waiting.turn());
+        self.waiting.insert(place, waiting);
     }
 
     /// Whether a further job of `stream` would displace one.
     pub fn is_full(&self, stream: &StreamName) -> bool {
-        let of_stream = self.waiting.iter().filter(|waiting| waiting.stream == *stream);
+        let of_stream = self.new_jobs().filter(|waiting| waiting.stream == *stream);
         of_stream.count() >= WAITING_PER_STREAM
     }
 
     fn oldest_of(&self, stream: &StreamName) -> Option<usize> {
-        let of_stream =
-            self.waiting.iter().enumerate().filter(|(_, waiting)| waiting.stream == *stream);
+        let is_of_stream =
+            |job: &Waiting<J>| job.standing == Standing::New && job.stream == *stream;
+        let of_stream = self.waiting.iter().enumerate().filter(|(_, job)| is_of_stream(job));
         of_stream.min_by_key(|(_, waiting)| waiting.submitted).map(|(index, _)| index)
     }
 
@@ -126,16 +164,29 @@ impl<J> Scheduler<J> {
         self.waiting.is_empty()
     }
 
+    /// Whether no job waits and none can come back.
+    pub fn is_over(&self) -> bool {
+        self.waiting.is_empty() && self.committed.is_empty()
+    }
+
+    fn new_jobs(&self) -> impl Iterator<Item = &Waiting<J>> {
+        self.waiting.iter().filter(|job| job.standing == Standing::New)
+    }
+
     /// The next thing to do at `now`.
     pub fn next(&mut self, now: Instant) -> Decision<J> {
         let device = Device { now, free: self.free_at(now) };
         if let Some(index) = self.waiting.iter().position(|job| self.is_hopeless(job, device)) {
             return self.expire(index, device);
         }
-        if self.waiting.is_empty() || self.committed.len() >= COMMITTED {
+        let Some(first) = self.waiting.first() else { return Decision::Idle };
+        if first.standing == Standing::Answered {
+            return self.decide_again(device);
+        }
+        if self.committed.len() >= COMMITTED {
             return Decision::Idle;
         }
-        match self.first_that_fits(&self.waiting[0], device) {
+        match self.first_that_fits(first, device) {
             Some((model, reason)) => self.commit(model, reason, device),
             // The search for hopeless jobs found none; were it wrong, this still is an outcome.
             None => self.expire(0, device),
@@ -147,7 +198,8 @@ impl<J> Scheduler<J> {
     }
 
     fn is_hopeless(&self, job: &Waiting<J>, device: Device) -> bool {
-        !self.candidates(job).any(|(_, latency)| job.fits(latency.expected(), device))
+        let is_new = job.standing == Standing::New;
+        is_new && !self.candidates(job).any(|(_, latency)| job.fits(latency.expected(), device))
     }
 
     /// The models that the job's selection ranks, less those that are gone.
@@ -185,6 +237,7 @@ impl<J> Scheduler<J> {
         for model in ranked.take_while(|model| Some(*model) != chosen) {
             if let Some(latency) = self.latencies.get_mut(model)
                 && job.fits(latency.fastest(), device)
+                && !job.fits(latency.expected(), device)
             {
                 latency.hold_back();
             }
@@ -271,6 +324,12 @@ impl Device {
 }
 
 impl<J> Waiting<J> {
+    /// Jobs are decided in ascending order: those that came back, then those that are due first. A
+    /// job that does not wait by the clock has no claim on one that does.
+    fn turn(&self) -> (Standing, bool, Deadline) {
+        (self.standing, self.pace == Pace::Work, self.deadline)
+    }
+
     /// The time by the clock that the job's deadline counts: under [`Pace::Work`] it stands still
     /// while the job waits.
     fn now(&self, device: Device) -> Instant {

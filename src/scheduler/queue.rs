@@ -8,9 +8,10 @@ use std::time::Duration;
 use super::latency::{Cost, Latency};
 use super::policy::{Admission, Decision, Scheduler};
 use crate::clock::Clock;
+use crate::course::Course;
 use crate::frame::{Frame, Pace};
 use crate::models::ModelId;
-use crate::outcome::{Outcome, Reason, Shortfall};
+use crate::outcome::{Outcome, Reason, Shortfall, Stop};
 use crate::premodel::Selection;
 
 /// A [`Scheduler`] of frames, shared.
@@ -21,9 +22,17 @@ pub struct Queue {
 }
 
 struct State {
-    scheduler: Scheduler<Frame>,
+    scheduler: Scheduler<Task>,
     /// No frame will be submitted any more.
     closed: bool,
+}
+
+/// A frame that a model should run on.
+pub struct Task {
+    /// The frame.
+    pub frame: Frame,
+    /// What models have said of it; `None` if it gets one run and no more.
+    pub course: Option<Box<Course>>,
 }
 
 /// A frame whose next step is decided.
@@ -31,13 +40,15 @@ pub enum Next {
     /// Run it.
     Run(Dispatch),
     /// It cannot be answered in time.
-    Expired(Frame, Shortfall),
+    Expired(Task, Shortfall),
+    /// It came back for another run and gets none.
+    Settle(Task, Stop),
 }
 
 /// A frame and the model it gets.
 pub struct Dispatch {
     /// The frame.
-    pub frame: Frame,
+    pub task: Task,
     /// The model.
     pub model: ModelId,
     /// Why this model.
@@ -57,48 +68,56 @@ impl Queue {
 
     /// Hands a frame in. Under [`Pace::Work`] this waits until there is room; under
     /// [`Pace::Clock`] the stream's oldest waiting frame gives way instead, superseded.
-    pub fn submit(&self, mut frame: Frame, selection: Selection) {
+    pub fn submit(&self, mut task: Task, selection: Selection) {
         let arrived = self.clock.now();
-        let stream = frame.ticket.account().origin.id.stream.clone();
-        let pace = frame.ticket.account().pace;
+        let ticket = &mut task.frame.ticket;
+        let stream = ticket.account().origin.id.stream.clone();
+        let pace = ticket.account().pace;
         let mut state = self.lock();
         while pace == Pace::Work && state.scheduler.is_full(&stream) {
             state = self.wait(state);
         }
         let now = self.clock.now();
-        frame.ticket.waited(now - arrived);
-        let deadline = frame.ticket.account().deadline;
-        let admission = state.scheduler.submit(frame, &stream, selection, (deadline, pace), now);
+        ticket.waited(now - arrived);
+        let deadline = ticket.account().deadline;
+        let admission = state.scheduler.submit(task, &stream, selection, (deadline, pace), now);
         drop(state);
         self.changed.notify_all();
         match admission {
             Admission::Waits => {}
-            Admission::Displaced(older) => older.ticket.report(Outcome::Superseded),
+            Admission::Displaced(older) => older.frame.ticket.report(Outcome::Superseded),
         }
     }
 
-    /// Waits for the next decision; `None` once the queue is closed and empty.
+    /// Waits for the next decision; `None` once the queue is closed and empty and no frame can come
+    /// back.
     pub fn next(self: &Arc<Self>) -> Option<Next> {
         let mut state = self.lock();
         loop {
             match state.scheduler.next(self.clock.now()) {
-                Decision::Run { job: mut frame, model, reason, waited, expected, serial } => {
-                    drop(state);
-                    self.changed.notify_all();
-                    frame.ticket.waited(waited);
+                Decision::Run { job, model, reason, waited, expected, serial } => {
+                    let task = self.decided(state, job, waited);
                     let lease = Lease { queue: Arc::clone(self), serial, over: false };
-                    return Some(Next::Run(Dispatch { frame, model, reason, expected, lease }));
+                    return Some(Next::Run(Dispatch { task, model, reason, expected, lease }));
                 }
-                Decision::Expired { job: mut frame, shortfall, waited } => {
-                    drop(state);
-                    self.changed.notify_all();
-                    frame.ticket.waited(waited);
-                    return Some(Next::Expired(frame, shortfall));
+                Decision::Expired { job, shortfall, waited } => {
+                    return Some(Next::Expired(self.decided(state, job, waited), shortfall));
                 }
-                Decision::Idle if state.closed && state.scheduler.is_empty() => return None,
+                Decision::Settle { job, stop, waited } => {
+                    return Some(Next::Settle(self.decided(state, job, waited), stop));
+                }
+                Decision::Idle if state.closed && state.scheduler.is_over() => return None,
                 Decision::Idle => state = self.wait(state),
             }
         }
+    }
+
+    /// Tells everyone that a decision was made, and the frame how long it waited for it.
+    fn decided(&self, state: MutexGuard<'_, State>, mut task: Task, waited: Duration) -> Task {
+        drop(state);
+        self.changed.notify_all();
+        task.frame.ticket.waited(waited);
+        task
     }
 
     /// Says that no frame will be submitted any more.
@@ -144,6 +163,26 @@ impl Lease {
     pub fn finished(mut self, model: &ModelId, cost: Cost) {
         self.over = true;
         self.queue.lock().scheduler.finished(self.serial, model, cost);
+        self.queue.changed.notify_all();
+    }
+
+    /// The same for a frame that has an answer, and hands it in again for another run: one step,
+    /// so that the queue cannot be found empty in between.
+    pub fn finished_for_now(
+        mut self,
+        model: &ModelId,
+        cost: Cost,
+        task: Task,
+        selection: Selection,
+    ) {
+        self.over = true;
+        let account = task.frame.ticket.account();
+        let (stream, due) = (account.origin.id.stream.clone(), (account.deadline, account.pace));
+        let mut state = self.queue.lock();
+        let now = self.queue.clock.now();
+        state.scheduler.finished(self.serial, model, cost);
+        state.scheduler.submit_again(task, &stream, selection, due, now);
+        drop(state);
         self.queue.changed.notify_all();
     }
 }

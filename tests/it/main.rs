@@ -9,6 +9,7 @@
 
 mod harness;
 
+mod adaptive;
 mod bad_images;
 mod bad_models;
 mod bad_premodel;

@@ -17,9 +17,10 @@ use crate::clock::Clock;
 use crate::features::Features;
 use crate::frame::{Deadline, FrameId, Origin, Pace};
 use crate::models::{ModelId, Provider};
+use crate::outcome;
 use crate::outcome::{
-    Account, Answer, Basis, Classification, Confidence, Failure, Outcome, Reason, Shortfall, Stage,
-    Timings, Trace,
+    Account, Answer, Basis, Classification, Confidence, Failure, Outcome, Reason, Reuse, Shortfall,
+    Stage, Stop, Timings, Trace, Weighed,
 };
 
 /// Memory to write to, kept by the test.
@@ -124,7 +125,32 @@ fn classified(name: &str, reason: Reason) -> Outcome {
         confidence: Confidence::new(confidence).unwrap(),
     };
     let labels = vec![class(281, "tabby, \"tabby cat\"", 0.7), class(282, "tiger cat", 1e-7)];
-    Outcome::Classified(Answer { model: model(name), provider: Provider::Cpu, reason, labels })
+    let runs = vec![run_of(name, 10)];
+    let (model, provider) = (model(name), Provider::Cpu);
+    Outcome::Classified(Answer { model, provider, reason, labels, runs, weighed: None })
+}
+
+fn run_of(name: &str, milliseconds: u64) -> outcome::Run {
+    let inference = Duration::from_millis(milliseconds);
+    outcome::Run { model: model(name), provider: Provider::Cpu, inference }
+}
+
+/// What a frame is that two models ran on.
+fn weighed() -> Answer {
+    let Outcome::Classified(last) = classified("big", Reason::Preferred(Basis::Adaptive)) else {
+        unreachable!("it is made so")
+    };
+    let certainty = Confidence::new(0.75).unwrap();
+    let weighed = Some(Weighed { certainty, stopped_by: Stop::Deadline });
+    Answer { runs: vec![run_of("small", 10), run_of("big", 90)], weighed, ..last }
+}
+
+fn between() -> Outcome {
+    Outcome::Reused(Reuse::Between)
+}
+
+fn nearly_equal(from: u64) -> Outcome {
+    Outcome::Reused(Reuse::NearlyEqual { from, difference: 0.0025, answer: Arc::new(weighed()) })
 }
 
 fn by_premodel(name: &str) -> Outcome {

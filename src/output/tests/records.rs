@@ -13,6 +13,7 @@ fn full(outcome: Outcome) -> Settled {
         timings: Timings {
             features: Some(Duration::from_nanos(1_234_567)),
             premodel: Some(Duration::from_micros(90)),
+            policy: None,
             queue: Some(Duration::ZERO),
             preprocess: Some(Duration::from_millis(1)),
             inference: Some(Duration::from_micros(9_500)),
@@ -24,20 +25,22 @@ fn full(outcome: Outcome) -> Settled {
 /// A run with every outcome and every conditional key, in one valid file of records.
 fn every_kind() -> Run {
     let camera = Camera::new("door");
-    let mut first = full(Outcome::Reused);
+    let mut first = full(between());
     first.account.origin.file = None;
     let too_slow = Reason::PreferredTooSlow(model("big"));
     let none_may_run = Shortfall { quickest: None, needed: Duration::ZERO, left: Duration::ZERO };
     run([
         first,
         camera.settle(1, classified("small", too_slow)),
-        camera.settle(2, Outcome::Reused),
+        camera.settle(2, between()),
         camera.settle(3, Outcome::Superseded),
         camera.settle(4, expired()),
         camera.settle(5, Outcome::Expired(none_may_run)),
         camera.settle(6, failed()),
         camera.settle(7, Outcome::Abandoned),
         camera.settle(8, by_premodel("big")),
+        camera.settle(9, nearly_equal(1)),
+        camera.settle(10, Outcome::Classified(weighed())),
     ])
 }
 
@@ -59,9 +62,10 @@ fn a_classified_record_to_the_letter() {
         r#""file":"photos/cat.jpg","outcome":"classified","model":"small","provider":"cpu","#,
         r#""reason":"premodel","labels":[{"class":281,"label":"tabby, \"tabby cat\"","#,
         r#""confidence":0.7},{"class":282,"label":"tiger cat","confidence":1e-7}],"#,
+        r#""runs":[{"model":"small","inference_ms":10.0}],"#,
         r#""deadline_ms":100.0,"met_deadline":true,"features":{"n_keypoints":210.0,"#,
         r#""hue1":0.25,"hue7":0.0},"scores":{"small":0.8,"big":0.6},"#,
-        r#""timings_ms":{"features":1.235,"premodel":0.09,"queue":0.0,"preprocess":1.0,"#,
+        r#""timings_ms":{"features":1.235,"premodel":0.09,"policy":null,"queue":0.0,"preprocess":1.0,"#,
         r#""inference":9.5,"total":12.346}}"#,
         "\n",
     );
@@ -72,13 +76,24 @@ fn a_classified_record_to_the_letter() {
 fn an_expired_record_to_the_letter() {
     let expected = concat!(
         r#"{"stream":"door","frame":0,"pts_ns":0,"captured_at":"2023-11-14T22:13:20.000000Z","#,
-        r#""outcome":"expired","model":null,"provider":null,"reason":"no_model_fits","labels":[],"#,
+        r#""outcome":"expired","model":null,"provider":null,"reason":"no_model_fits","labels":[],"runs":[],"#,
         r#""deadline_ms":100.0,"met_deadline":false,"features":null,"scores":{},"#,
-        r#""timings_ms":{"features":null,"premodel":null,"queue":null,"preprocess":null,"#,
+        r#""timings_ms":{"features":null,"premodel":null,"policy":null,"queue":null,"preprocess":null,"#,
         r#""inference":null,"total":12.346},"quickest":"small","needed_ms":30.0,"left_ms":12.5}"#,
         "\n",
     );
     assert_eq!(run([Camera::new("door").settle(0, expired())]).text, expected);
+}
+
+#[test]
+fn an_answer_of_several_models_says_so() {
+    let record = run([full(Outcome::Classified(weighed()))]).records().remove(0);
+    let runs = json!([
+        {"model": "small", "inference_ms": 10.0}, {"model": "big", "inference_ms": 90.0},
+    ]);
+    assert_eq!((&record["runs"], &record["model"]), (&runs, &json!("big")));
+    assert_eq!((&record["reason"], &record["certainty"]), (&json!("adaptive"), &json!(0.75)));
+    assert_eq!(record["stopped_by"], "deadline");
 }
 
 #[test]
@@ -103,14 +118,14 @@ fn records_of_every_outcome_are_as_the_schema_says() {
 #[test]
 fn broken_records_are_not_as_the_schema_says() {
     let schema = schema();
-    let broken: [(&str, &str, Value); 23] = [
+    let broken: [(&str, &str, Value); 29] = [
         ("classified", "/frame", json!(-1)),
         ("classified", "/captured_at", json!("2023-11-14 22:13:20")),
         ("classified", "/outcome", json!("guessed")),
         ("classified", "/model", json!(null)),
         ("classified", "/provider", json!("gpu")),
         ("classified", "/reason", json!("newer_frame")),
-        ("classified", "/reason", json!("preferred_too_slow")),
+        ("classified", "/reason", json!("fixed")),
         ("classified", "/labels", json!([])),
         ("classified", "/labels/0/confidence", json!(1.5)),
         ("classified", "/labels/0/class", json!(2.5)),
@@ -120,7 +135,13 @@ fn broken_records_are_not_as_the_schema_says() {
         ("classified", "/scores", json!({"small": 2})),
         ("classified", "/features", json!({"hue8": 0.5})),
         ("classified", "/features", json!({})),
+        ("classified", "/runs", json!([])),
+        ("classified", "/runs/0/inference_ms", json!(-1)),
+        ("classified", "/certainty", json!(1.5)),
+        ("classified", "/stopped_by", json!("lunch")),
         ("reused", "/reused_from", json!(null)),
+        ("reused", "/difference", json!(2)),
+        ("superseded", "/runs", json!([{"model": "small", "inference_ms": 1}])),
         ("superseded", "/met_deadline", json!(true)),
         ("superseded", "/model", json!("small")),
         ("expired", "/needed_ms", json!(-1)),
@@ -151,6 +172,9 @@ fn no_key_may_be_missing_and_none_may_be_added() {
             ("reused_from", json!(1)),
             ("quickest", json!("small")),
             ("preferred", json!("big")),
+            ("certainty", json!(0.5)),
+            ("stopped_by", json!("load")),
+            ("difference", json!(0.5)),
         ] {
             let mut with = record.clone();
             if with.get(key).is_none() {
@@ -164,7 +188,7 @@ fn no_key_may_be_missing_and_none_may_be_added() {
 #[test]
 fn the_schema_describes_every_key_and_knows_the_features() {
     let schema: Value = serde_json::from_str(RECORD_SCHEMA).unwrap();
-    let objects = ["", "/$defs/label", "/$defs/features", "/$defs/timings"];
+    let objects = ["", "/$defs/run", "/$defs/label", "/$defs/features", "/$defs/timings"];
     for object in objects {
         let properties = schema.pointer(&format!("{object}/properties")).unwrap();
         for (key, property) in properties.as_object().unwrap() {

@@ -27,10 +27,10 @@ fn records_leave_in_order_of_capture_within_each_stream() {
 fn a_reused_frame_takes_the_latest_answer_in_order_of_capture() {
     let (door, yard) = (Camera::new("door"), Camera::new("yard"));
     let run = run([
-        door.settle(1, Outcome::Reused),
-        door.settle(3, Outcome::Reused),
+        door.settle(1, between()),
+        door.settle(3, between()),
         door.settle(2, expired()),
-        yard.settle(0, Outcome::Reused),
+        yard.settle(0, between()),
         door.settle(0, by_premodel("small")),
     ]);
     let records = run.records();
@@ -51,11 +51,36 @@ fn a_reused_frame_is_late_when_the_answer_it_waits_for_is() {
         let camera = Camera { pace, ..Camera::new("door") };
         // Frame 1 is captured at 40 ms and due at 140 ms; the answer comes at 150 ms.
         let answer = camera.settle_after(0, by_premodel("big"), Duration::from_millis(150));
-        run([camera.settle_after(1, Outcome::Reused, Duration::ZERO), answer]).records().remove(1)
+        run([camera.settle_after(1, between(), Duration::ZERO), answer]).records().remove(1)
     };
     assert_eq!(late(Pace::Clock)["met_deadline"], false);
     assert_eq!(late(Pace::Clock)["timings_ms"]["total"], 110.0);
     assert_eq!(late(Pace::Work)["met_deadline"], true, "the wait is no work");
+}
+
+#[test]
+fn a_frame_nearly_equal_to_another_has_its_answer_and_no_later_one() {
+    let camera = Camera::new("door");
+    let run = run([
+        camera.settle(0, Outcome::Classified(weighed())),
+        camera.settle(1, by_premodel("small")),
+        camera.settle_after(2, nearly_equal(0), Duration::from_millis(1)),
+        camera.settle(3, between()),
+    ]);
+    let (reused, later) = (&run.records()[2], &run.records()[3]);
+    assert_eq!((&reused["reused_from"], &reused["model"]), (&0.into(), &"big".into()));
+    assert_eq!(
+        (&reused["reason"], &reused["runs"]),
+        (&"nearly_equal".into(), &Value::Array(vec![]))
+    );
+    assert_eq!(
+        (&reused["labels"], &reused["met_deadline"]),
+        (&run.records()[0]["labels"], &true.into())
+    );
+    assert_eq!(reused["timings_ms"]["total"], 1.0, "its answer was there");
+    assert_eq!(later["reused_from"], 1, "what was reused is no new answer");
+    let total = &run.summary.total;
+    assert_eq!((total.reused, total.reused_between, total.reused_nearly_equal), (2, 1, 1));
 }
 
 #[test]
@@ -172,7 +197,9 @@ fn any_outcome() -> impl Strategy<Value = Outcome> {
     prop_oneof![
         Just(by_premodel("small")),
         Just(by_premodel("big")),
-        Just(Outcome::Reused),
+        Just(between()),
+        Just(nearly_equal(0)),
+        Just(Outcome::Classified(weighed())),
         Just(Outcome::Superseded),
         Just(expired()),
         Just(failed()),

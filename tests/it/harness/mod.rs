@@ -1,11 +1,13 @@
 //! What the tests have in common: running the program, reading what it says, and making its input.
 
+mod adaptive;
 mod media;
 mod models;
 mod program;
 mod record;
 mod running;
 
+pub use adaptive::{VIDEO, quick_then_large, with_knowledge};
 pub use media::{BLUE, Clip, Codec, Colour, GREEN, RED, damaged, draw, picture, scene};
 pub use models::{Models, Trained};
 pub use program::{Finished, Program, classifyd, repository};

@@ -1,0 +1,248 @@
+//! What is remembered of each stream.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::Thumbnail;
+use crate::adaptive::{Evidence, TimeFit};
+use crate::frame::{FrameId, StreamName};
+use crate::outcome::Answer;
+
+/// The newest answered frame of each stream, shared by the threads that begin and finish frames.
+pub struct Memory {
+    streams: Mutex<BTreeMap<StreamName, Stream>>,
+    changed: Condvar,
+    time: TimeFit,
+}
+
+#[derive(Default)]
+struct Stream {
+    latest: Option<Latest>,
+    /// Frames that began and are not over.
+    on_their_way: usize,
+}
+
+struct Latest {
+    number: u64,
+    thumbnail: Thumbnail,
+    known: Known,
+    /// Frames that have taken over its answer.
+    reuses: u32,
+}
+
+/// What models found out about a frame.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// What they said.
+    pub evidence: Evidence,
+    /// The answer that went out.
+    pub answer: Arc<Answer>,
+}
+
+/// What memory says of a frame that begins.
+pub enum Recall {
+    /// It shows what frame `from` shows.
+    Same {
+        /// The frame's number.
+        from: u64,
+        /// By how much the two differ.
+        difference: f32,
+        /// That frame's answer.
+        answer: Arc<Answer>,
+    },
+    /// It may show something else.
+    Other {
+        /// The evidence of the scene, and the share of it that counts; `None` if the frame begins
+        /// a scene.
+        scene: Option<(Evidence, f32)>,
+        /// Writes down what is found out.
+        witness: Witness,
+    },
+}
+
+impl Memory {
+    /// A memory that works as training found best.
+    pub fn new(time: TimeFit) -> Arc<Self> {
+        Arc::new(Self { streams: Mutex::default(), changed: Condvar::new(), time })
+    }
+
+    /// Waits until every frame of a stream that began is over.
+    pub fn wait_for(&self, stream: &StreamName) {
+        let mut streams = self.lock();
+        while streams.get(stream).is_some_and(|stream| stream.on_their_way > 0) {
+            streams = self.changed.wait(streams).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// What is remembered for a frame that begins and looks like `thumbnail`.
+    pub fn recall(self: &Arc<Self>, frame: &FrameId, thumbnail: Thumbnail) -> Recall {
+        let mut streams = self.lock();
+        let stream = streams.entry(frame.stream.clone()).or_default();
+        let scene = match &mut stream.latest {
+            None => None,
+            Some(latest) => {
+                let difference = latest.thumbnail.difference(&thumbnail);
+                if difference < self.time.reuse_below && latest.reuses < self.time.reuse_at_most {
+                    latest.reuses += 1;
+                    let answer = Arc::clone(&latest.known.answer);
+                    return Recall::Same { from: latest.number, difference, answer };
+                }
+                let apart = frame.number.saturating_sub(latest.number).max(1);
+                let share = self.time.remembered.powf(apart as f32);
+                let goes_on = difference <= self.time.cut_above;
+                goes_on.then(|| (latest.known.evidence.clone(), share))
+            }
+        };
+        stream.on_their_way += 1;
+        drop(streams);
+        let witness = Witness { memory: Arc::clone(self), frame: frame.clone(), thumbnail };
+        Recall::Other { scene, witness }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<StreamName, Stream>> {
+        // Every change is whole before the lock is let go, panics included.
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A frame on its way, with leave to write down what is found out about it. Dropped, the frame is
+/// over.
+pub struct Witness {
+    memory: Arc<Memory>,
+    frame: FrameId,
+    thumbnail: Thumbnail,
+}
+
+impl Witness {
+    /// Writes down what models found out, unless a newer frame of the stream was faster.
+    pub fn report(self, known: Known) {
+        let mut streams = self.memory.lock();
+        let stream = streams.entry(self.frame.stream.clone()).or_default();
+        let number = self.frame.number;
+        if stream.latest.as_ref().is_none_or(|latest| latest.number < number) {
+            let thumbnail = self.thumbnail.clone();
+            stream.latest = Some(Latest { number, thumbnail, known, reuses: 0 });
+        }
+    }
+}
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        let mut streams = self.memory.lock();
+        if let Some(stream) = streams.get_mut(&self.frame.stream) {
+            stream.on_their_way = stream.on_their_way.saturating_sub(1);
+        }
+        drop(streams);
+        self.memory.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::{ModelId, Provider};
+    use crate::outcome::{Basis, Reason};
+    use crate::scene::thumbnail::tests::grey;
+
+    const TIME: TimeFit =
+        TimeFit { reuse_below: 0.01, reuse_at_most: 3, cut_above: 0.2, remembered: 0.5 };
+
+    fn frame(number: u64) -> FrameId {
+        FrameId { stream: StreamName::new("door"), number }
+    }
+
+    fn known(model: &str) -> Known {
+        let policy = crate::adaptive::tests::policy();
+        let mut evidence = Evidence::default();
+        let model = ModelId::new(model).unwrap();
+        let place = policy.place(&model).unwrap();
+        policy.observe(&mut evidence, place, &[0.1, 0.9, 0.0]);
+        let (provider, reason) = (Provider::Cpu, Reason::Preferred(Basis::Adaptive));
+        let answer =
+            Answer { model, provider, reason, labels: Vec::new(), runs: Vec::new(), weighed: None };
+        Known { evidence, answer: Arc::new(answer) }
+    }
+
+    /// Leave to report of a frame that memory does not answer; the share of the scene's evidence.
+    fn other(recall: Recall) -> (Witness, Option<f32>) {
+        match recall {
+            Recall::Other { scene, witness } => (witness, scene.map(|(_, share)| share)),
+            Recall::Same { from, difference, .. } => panic!("like frame {from} by {difference}"),
+        }
+    }
+
+    /// A memory of frame 0, which was grey 100.
+    fn remembering() -> Arc<Memory> {
+        let memory = Memory::new(TIME);
+        let (witness, scene) = other(memory.recall(&frame(0), grey(100)));
+        assert_eq!(scene, None, "the first frame begins a scene");
+        witness.report(known("quick"));
+        memory
+    }
+
+    #[test]
+    fn equal_frames_take_over_an_answer_so_many_times_at_most() {
+        let memory = remembering();
+        for number in 1..=3 {
+            let recall = memory.recall(&frame(number), grey(101));
+            let Recall::Same { from, difference, answer } = recall else { panic!("{number}") };
+            assert_eq!((from, answer.model.as_str()), (0, "quick"));
+            assert!(difference > 0.0 && difference < 0.01);
+        }
+        let (witness, share) = other(memory.recall(&frame(4), grey(101)));
+        assert_eq!(share, Some(0.0625), "frame 0 is four frames ago");
+        let (_, _) = other(memory.recall(&frame(5), grey(101)));
+        witness.report(known("large"));
+        let Recall::Same { from: 4, .. } = memory.recall(&frame(6), grey(101)) else {
+            panic!("a new answer can be taken over again")
+        };
+    }
+
+    #[test]
+    fn a_change_keeps_the_scene_and_a_cut_ends_it() {
+        let memory = remembering();
+        assert_eq!(other(memory.recall(&frame(1), grey(110))).1, Some(0.5));
+        assert_eq!(other(memory.recall(&frame(2), grey(200))).1, None);
+    }
+
+    #[test]
+    fn the_newest_answered_frame_counts_whatever_finishes_last() {
+        let memory = Memory::new(TIME);
+        let (first, _) = other(memory.recall(&frame(0), grey(0)));
+        let (second, _) = other(memory.recall(&frame(1), grey(100)));
+        second.report(known("large"));
+        first.report(known("quick"));
+        let Recall::Same { from: 1, .. } = memory.recall(&frame(2), grey(100)) else {
+            panic!("frame 0 was older")
+        };
+    }
+
+    #[test]
+    fn streams_do_not_remember_each_other() {
+        let memory = remembering();
+        let yard = FrameId { stream: StreamName::new("yard"), number: 1 };
+        assert_eq!(other(memory.recall(&yard, grey(100))).1, None);
+    }
+
+    #[test]
+    fn a_frame_without_an_answer_leaves_nothing_and_holds_no_one_up() {
+        let memory = Memory::new(TIME);
+        let (lost, _) = other(memory.recall(&frame(0), grey(100)));
+        drop(lost);
+        memory.wait_for(&frame(0).stream);
+        assert_eq!(other(memory.recall(&frame(1), grey(100))).1, None);
+    }
+
+    #[test]
+    fn who_waits_for_a_stream_hears_when_its_frames_are_over() {
+        let memory = Memory::new(TIME);
+        let (witness, _) = other(memory.recall(&frame(0), grey(100)));
+        let waiting = Arc::clone(&memory);
+        let waiter = std::thread::spawn(move || {
+            waiting.wait_for(&frame(0).stream);
+            matches!(waiting.recall(&frame(1), grey(100)), Recall::Same { from: 0, .. })
+        });
+        witness.report(known("quick"));
+        assert!(waiter.join().unwrap(), "the answer was there when the wait was over");
+    }
+}
