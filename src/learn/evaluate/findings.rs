@@ -4,7 +4,7 @@
 //! does not decide. A sentence whose figures were not measured is left out.
 
 use super::figures::{Entry, Evaluation, Group, Interval, Kind, Selection, Side};
-use super::report::numbers::{count, ms, percent, signed};
+use super::report::numbers::{budget as budget_text, count, ms, percent, signed};
 
 /// The findings, the most important first; each is a sentence or two of plain text.
 pub fn findings(evaluation: &Evaluation) -> Vec<String> {
@@ -158,7 +158,7 @@ fn in_time(group: &Group) -> Option<String> {
             let (single, alone) = best_in_time(group, Kind::Single, budget)?;
             Some(format!(
                 "of {}, {} {} ({} {})",
-                ms(budget),
+                budget_text(budget),
                 entry.name,
                 percent(accuracy.value),
                 single.name,

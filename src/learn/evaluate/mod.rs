@@ -1,7 +1,7 @@
 //! Says what single models and ways to choose among them are worth.
 //!
 //! [`metrics`] reckons with what was answered to each image; [`figures`] is all that an evaluation
-//! has to say, as numbers; [`findings`] says the most important of it in sentences; [`report`]
+//! has to say, as numbers; [`mod@findings`] says the most important of it in sentences; [`report`]
 //! writes it down as one HTML file and one JSON file.
 //!
 //! An **entry** is anything that answers images: a single model, or a *chooser*, which picks models

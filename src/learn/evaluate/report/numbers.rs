@@ -50,6 +50,11 @@ pub fn ms(value: f64) -> String {
     finite(value, || format!("{} ms", three_digits(value)))
 }
 
+/// `16.7 ms`, `8 ms`: as it was asked for.
+pub fn budget(value: f64) -> String {
+    finite(value, || format!("{} ms", (value * 100.0).round() / 100.0))
+}
+
 /// `50,000`
 pub fn count(number: usize) -> String {
     let digits = number.to_string();
@@ -83,6 +88,7 @@ mod tests {
             ["0.20", "9.60", "13.4", "100", "1234"]
         );
         assert_eq!([2.06, -0.31, -0.04, 0.0].map(signed), ["+2.1", "−0.3", "0.0", "0.0"]);
+        assert_eq!([8.0, 16.7, 33.333].map(budget), ["8 ms", "16.7 ms", "33.33 ms"]);
         assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
     }
 

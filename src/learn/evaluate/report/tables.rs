@@ -2,7 +2,7 @@
 
 use super::markup::{Markup, element, element_with};
 use super::numbers::{
-    count, interval, ms, or_dash, percent, signed, signed_interval, tenth, three_digits,
+    budget, count, interval, or_dash, percent, signed, signed_interval, tenth, three_digits,
 };
 use crate::learn::evaluate::figures::{Data, Deployed, Entry, Evaluation, Group, Kind};
 
@@ -124,7 +124,7 @@ pub fn effective(group: &Group) -> Markup {
     if budgets.is_empty() {
         return Markup::none();
     }
-    let named: Vec<String> = budgets.iter().map(|&budget| ms(budget)).collect();
+    let named: Vec<String> = budgets.iter().map(|&at| budget(at)).collect();
     let columns: Vec<&str> =
         std::iter::once("entry").chain(named.iter().map(String::as_str)).collect();
     let caption =

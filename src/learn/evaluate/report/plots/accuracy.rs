@@ -8,13 +8,13 @@ use plotters::style::text_anchor::{HPos, VPos};
 
 use super::labels::{Area, Labels};
 use super::{
-    Canvas, DrawError, Drawn, GRID, INK, MUTED, Plot, SMALL, TEXT, colour, font, name, span, width,
-    write,
+    Canvas, DrawError, Drawn, GRID, INK, Key, MUTED, Plot, SMALL, TEXT, colour, font, legend,
+    marks, name, span, width, write,
 };
 use crate::learn::evaluate::figures::{Curve, Entry, Group, Interval, Kind, Point};
 use crate::learn::evaluate::report::numbers::three_digits;
 
-const SIZE: (u32, u32) = (960, 640);
+const SIZE: (u32, u32) = (960, 700);
 const LEGEND: i32 = 34;
 
 /// Room on the axis of time, as a factor.
@@ -88,6 +88,7 @@ fn paint(canvas: &Canvas<'_>, group: &Group, ranges: &Ranges) -> Drawn {
     let (first, last) = ranges.time;
     let (low, high) = ranges.accuracy;
     let mut chart = ChartBuilder::on(&rest)
+        .margin_left(12)
         .margin_right(16)
         .margin_top(4)
         .x_label_area_size(48)
@@ -152,59 +153,51 @@ fn mark(chart: &Chart<'_, '_>, kind: Kind, point: Point) -> Drawn {
         let bar = vec![(place.0, low), (place.0, high)];
         area.draw(&PathElement::new(bar, colour(kind).mix(0.55)))?;
     }
-    shape(kind).into_iter().try_for_each(|polygon| {
+    marks::of(kind).into_iter().try_for_each(|polygon| {
         let style = colour(kind).filled();
         area.draw(&(EmptyElement::at(place) + Polygon::new(polygon, style)))
     })
 }
 
-/// The outlines of the mark of a kind, in pixels around the point.
-fn shape(kind: Kind) -> Vec<Vec<(i32, i32)>> {
-    match kind {
-        Kind::Single => vec![vec![(-4, -4), (4, -4), (4, 4), (-4, 4)]],
-        Kind::PaperSequence => vec![vec![(0, -7), (7, 5), (-7, 5)]],
-        Kind::LearnerMix => vec![vec![(0, 4), (3, -3), (-3, -3)]],
-        Kind::Reference => {
-            vec![vec![(-2, -6), (2, -6), (2, 6), (-2, 6)], vec![(-6, -2), (6, -2), (6, 2), (-6, 2)]]
-        }
-        Kind::Adaptive => vec![round(5)],
-        Kind::Ablation => vec![round(3)],
-        Kind::RandomMix => vec![vec![(-5, -1), (5, -1), (5, 1), (-5, 1)]],
-        Kind::Oracle => vec![vec![(0, -8), (6, 0), (0, 8), (-6, 0)]],
-    }
-}
-
-fn round(radius: i32) -> Vec<(i32, i32)> {
-    let corner = |number: i32| {
-        let angle = f64::from(number) * std::f64::consts::TAU / 20.0;
-        let along = |share: f64| (share * f64::from(radius)).round() as i32;
-        (along(angle.cos()), along(angle.sin()))
-    };
-    (0..20).map(corner).collect()
-}
-
 /// Names the entries of which there are few, and the best mix of learners.
 fn names(chart: &Chart<'_, '_>, canvas: &Canvas<'_>, group: &Group) -> Drawn {
-    let places = all_points(group).filter(drawable);
-    let pixel = |point: Point| {
-        let (x, y) = chart.backend_coord(&(point.time_ms, point.accuracy.value));
-        let (left, top) = canvas.get_base_pixel();
+    let (left, top) = canvas.get_base_pixel();
+    let pixel = |time: f64, accuracy: f64| {
+        let (x, y) = chart.backend_coord(&(time, accuracy));
         (x - left, y - top)
     };
     let (across, down) = chart.plotting_area().get_pixel_range();
-    let (left, top) = canvas.get_base_pixel();
     let within = Area {
         x: across.start - left,
         y: down.start - top,
         width: across.end - across.start,
         height: down.end - down.start,
     };
-    let marks = places.map(|point| Area::around(pixel(point), 5)).collect();
-    let mut labels = Labels::new(within, marks);
+    let at = |point: &Point| pixel(point.time_ms, point.accuracy.value);
+    let marks = all_points(group).filter(drawable).map(|point| Area::around(at(&point), 6));
+    let mut labels = Labels::new(within, marks.collect(), lines(group, &pixel));
     named(group).try_for_each(|entry| {
-        let at = pixel(point(entry));
+        let at = pixel(entry.time_ms.mean.value, entry.top1.value);
         label(canvas, &mut labels, at, &name(&entry.name))
     })
+}
+
+/// The intervals and the curves.
+fn lines(group: &Group, pixel: &impl Fn(f64, f64) -> (i32, i32)) -> Vec<Area> {
+    let intervals = all_points(group).filter(drawable).flat_map(|point| {
+        let ends = [point.accuracy.low, point.accuracy.high];
+        let known = ends.iter().all(|end| end.is_finite());
+        let [low, high] = ends.map(|end| pixel(point.time_ms, end));
+        known.then(|| Area::along(low, high)).into_iter().flatten()
+    });
+    let curves = group.curves.iter().flat_map(|curve| {
+        let points = curve.points.iter().filter(|point| drawable(point));
+        let places: Vec<_> =
+            points.map(|point| pixel(point.time_ms, point.accuracy.value)).collect();
+        let steps = places.windows(2).flat_map(|two| Area::along(two[0], two[1]));
+        steps.collect::<Vec<_>>()
+    });
+    intervals.chain(curves).collect()
 }
 
 fn named(group: &Group) -> impl Iterator<Item = &Entry> {
@@ -229,19 +222,15 @@ fn label(canvas: &Canvas<'_>, labels: &mut Labels, at: (i32, i32), text: &str) -
 
 /// What the marks mean.
 fn key(canvas: &Canvas<'_>, group: &Group) -> Drawn {
-    let mut x = 60;
-    for kind in Kind::ALL {
-        let there = group.of(kind).next().is_some();
-        if !there && !group.curves.iter().any(|curve| curve.kind == kind) {
-            continue;
-        }
-        for outline in shape(kind) {
-            let moved: Vec<_> = outline.iter().map(|(dx, dy)| (x + dx, 16 + dy)).collect();
-            canvas.draw(&Polygon::new(moved, colour(kind).filled()))?;
-        }
-        let text = kind.to_string();
-        write(canvas, &text, (x + 12, 16), (HPos::Left, VPos::Center), font(SMALL, INK))?;
-        x += width(&text, SMALL) + 34;
-    }
-    Ok(())
+    let there = |kind: &Kind| {
+        let drawn = group.curves.iter().any(|curve| curve.kind == *kind);
+        drawn || group.of(*kind).next().is_some()
+    };
+    let key = |kind: Kind| Key {
+        outlines: marks::of(kind),
+        colour: colour(kind),
+        name: kind.to_string(),
+    };
+    let keys: Vec<Key> = Kind::ALL.into_iter().filter(there).map(key).collect();
+    legend(canvas, &keys, (60, 16), SIZE.0 as i32)
 }

@@ -6,12 +6,12 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
 use super::{
-    Canvas, DrawError, Drawn, GRID, INK, MUTED, Plot, SMALL, TEXT, colour, font, legend, name,
-    span, write,
+    Canvas, DrawError, Drawn, GRID, INK, Key, MUTED, Plot, SMALL, TEXT, colour, font, legend,
+    marks, name, span, write,
 };
 use crate::learn::evaluate::figures::{Group, Importance, Interval, Kind};
 use crate::learn::evaluate::findings::best_in_time;
-use crate::learn::evaluate::report::numbers::{ms, signed, tenth};
+use crate::learn::evaluate::report::numbers::{budget as budget_text, signed, tenth};
 use crate::learn::evaluate::report::tables::budgets;
 
 const WIDTH: u32 = 960;
@@ -34,7 +34,7 @@ pub fn importance(all: &[Importance]) -> Result<Option<Plot>, DrawError> {
     sorted.sort_by(|a, b| b.points_lost.total_cmp(&a.points_lost));
     let values = sorted.iter().map(|one| one.points_lost).chain([0.0]);
     let Some(span) = span(values, 0.12).filter(|_| !sorted.is_empty()) else { return Ok(None) };
-    let height = (sorted.len() * ROW + 60) as u32;
+    let height = (sorted.len() * ROW + 64) as u32;
     let plot = Plot::draw("importance", (WIDTH, height), |canvas| lost(canvas, &sorted, span))?;
     let most: Vec<String> = sorted
         .iter()
@@ -54,6 +54,7 @@ pub fn importance(all: &[Importance]) -> Result<Option<Plot>, DrawError> {
 fn lost(canvas: &Canvas<'_>, features: &[&Importance], span: (f64, f64)) -> Drawn {
     let rows = features.len() as f64;
     let mut chart = ChartBuilder::on(canvas)
+        .margin_top(8)
         .margin_right(30)
         .x_label_area_size(46)
         .y_label_area_size(220)
@@ -67,7 +68,7 @@ fn lost(canvas: &Canvas<'_>, features: &[&Importance], span: (f64, f64)) -> Draw
         .axis_style(MUTED)
         .label_style(font(SMALL, INK))
         .axis_desc_style(font(TEXT, INK))
-        .x_label_formatter(&|points| tenth(*points))
+        .x_label_formatter(&|points| signed(*points))
         .x_desc("points of top-1 accuracy lost without the feature")
         .draw()?;
     let left = chart.plotting_area().get_pixel_range().0.start;
@@ -102,7 +103,7 @@ pub fn effective(group: &Group) -> Result<Option<Plot>, DrawError> {
         "Grouped bars: effective accuracy of the best {} for budgets of {}. The table has the same \
          figures.",
         kinds.iter().map(Kind::to_string).collect::<Vec<_>>().join(", "),
-        budgets.iter().map(|&budget| ms(budget)).collect::<Vec<_>>().join(", ")
+        budgets.iter().map(|&budget| budget_text(budget)).collect::<Vec<_>>().join(", ")
     );
     let caption = "How often the first guess is right and came within the budget; what comes late \
                    counts as wrong. For each budget the best entry of each kind is shown, picked \
@@ -112,9 +113,14 @@ pub fn effective(group: &Group) -> Result<Option<Plot>, DrawError> {
 
 fn in_time(canvas: &Canvas<'_>, group: &Group, budgets: &[f64], kinds: &[Kind]) -> Drawn {
     let (top, rest) = canvas.split_vertically(32);
-    let names: Vec<_> = kinds.iter().map(|kind| (kind.to_string(), colour(*kind))).collect();
-    legend(&top, &names, (58, 14), WIDTH as i32)?;
+    let key = |kind: &Kind| Key {
+        outlines: marks::patch(),
+        colour: colour(*kind),
+        name: kind.to_string(),
+    };
+    legend(&top, &kinds.iter().map(key).collect::<Vec<_>>(), (68, 14), WIDTH as i32)?;
     let mut chart = ChartBuilder::on(&rest)
+        .margin_left(12)
         .margin_right(16)
         .margin_top(16)
         .x_label_area_size(46)
@@ -129,18 +135,19 @@ fn in_time(canvas: &Canvas<'_>, group: &Group, budgets: &[f64], kinds: &[Kind]) 
         .axis_style(MUTED)
         .label_style(font(SMALL, INK))
         .axis_desc_style(font(TEXT, INK))
+        .y_label_formatter(&|percent| format!("{percent:.0}"))
         .x_desc("budget of an image")
         .y_desc("right and in time, %")
         .draw()?;
     let bottom = chart.plotting_area().get_pixel_range().1.end - rest.get_base_pixel().1;
     for (position, &budget) in budgets.iter().enumerate() {
-        let middle = chart.backend_coord(&(position as f64 + 0.5, 0.0)).0;
-        let at = (middle, bottom + 6);
-        write(&rest, &ms(budget), at, (HPos::Center, VPos::Top), font(SMALL, INK))?;
+        let start = position as f64;
+        let at = (chart.backend_coord(&(start + 0.5, 0.0)).0, bottom + 6);
+        write(&rest, &budget_text(budget), at, (HPos::Center, VPos::Top), font(SMALL, INK))?;
+        let wide = 0.84 / kinds.len() as f64;
         for (number, &kind) in kinds.iter().enumerate() {
             let Some((_, accuracy)) = best_in_time(group, kind, budget) else { continue };
-            let wide = 0.84 / kinds.len() as f64;
-            let left = position as f64 + 0.08 + number as f64 * wide;
+            let left = start + 0.08 + number as f64 * wide;
             bar(&chart, &rest, kind, (left, left + 0.88 * wide), accuracy)?;
         }
     }

@@ -4,8 +4,8 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
 use super::{
-    Canvas, DrawError, Drawn, GRID, INK, MUTED, Plot, SMALL, TEXT, colour, font, legend, name,
-    write,
+    Canvas, DrawError, Drawn, GRID, INK, Key, MUTED, Plot, SMALL, TEXT, colour, font, legend,
+    marks, name, write,
 };
 use crate::learn::evaluate::figures::{Bin, Calibration, Kind};
 
@@ -40,11 +40,12 @@ pub fn plot(all: &[Calibration]) -> Result<Option<Plot>, DrawError> {
 
 fn paint(canvas: &Canvas<'_>, all: &[Calibration], rows: usize) -> Drawn {
     let (top, rest) = canvas.split_vertically(32);
-    let names = [
-        ("as the model says".to_owned(), BEFORE),
-        ("calibrated".to_owned(), colour(Kind::Adaptive)),
+    let key = |name: &str, outlines, colour| Key { outlines, colour, name: name.to_owned() };
+    let keys = [
+        key("as the model says", marks::ring(), BEFORE),
+        key("calibrated", marks::disc(), colour(Kind::Adaptive)),
     ];
-    legend(&top, &names, (46, 14), WIDTH as i32)?;
+    legend(&top, &keys, (46, 14), WIDTH as i32)?;
     let panels = rest.split_evenly((rows, COLUMNS));
     all.iter().zip(&panels).try_for_each(|(model, panel)| reliability(panel, model))
 }
@@ -62,17 +63,23 @@ fn reliability(canvas: &Canvas<'_>, model: &Calibration) -> Drawn {
         .light_line_style(TRANSPARENT)
         .axis_style(MUTED)
         .label_style(font(11, INK))
-        .x_labels(5)
-        .y_labels(5)
+        .x_labels(6)
+        .y_labels(6)
         .x_label_formatter(&|percent| format!("{percent:.0}"))
         .y_label_formatter(&|percent| format!("{percent:.0}"))
         .draw()?;
     let diagonal = [(0.0, 0.0), (100.0, 100.0)];
     chart.draw_series(DashedLineSeries::new(diagonal, 5, 4, MUTED.into()))?;
-    for (bins, colour) in [(&model.before, BEFORE), (&model.after, colour(Kind::Adaptive))] {
+    let after = colour(Kind::Adaptive);
+    for (bins, outlines, colour) in
+        [(&model.before, marks::ring(), BEFORE), (&model.after, marks::disc(), after)]
+    {
         let points: Vec<(f64, f64)> = bins.iter().filter_map(place).collect();
         chart.draw_series(LineSeries::new(points.iter().copied(), colour.stroke_width(2)))?;
-        chart.draw_series(points.iter().map(|&point| Circle::new(point, 3, colour.filled())))?;
+        let (left, top) = canvas.get_base_pixel();
+        for (x, y) in points.iter().map(|point| chart.backend_coord(point)) {
+            marks::draw(canvas, (x - left, y - top), &outlines, colour)?;
+        }
     }
     let error = format!("error {:.1} → {:.1} points", model.ece_before, model.ece_after);
     write(canvas, &name(&model.model), (38, 4), (HPos::Left, VPos::Top), font(TEXT, INK))?;

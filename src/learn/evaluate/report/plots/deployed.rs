@@ -7,8 +7,8 @@ use plotters::style::text_anchor::{HPos, VPos};
 
 use super::labels::{Area, Labels};
 use super::{
-    Canvas, DrawError, Drawn, GRID, INK, MODELS, MUTED, Plot, SMALL, TEXT, font, legend, name,
-    span, width, write,
+    Canvas, DrawError, Drawn, GRID, INK, Key, MUTED, Plot, SMALL, TEXT, font, legend, marks,
+    model_colour, name, span, width, write,
 };
 use crate::learn::evaluate::figures::Deployed;
 use crate::learn::evaluate::report::numbers::ms;
@@ -44,15 +44,17 @@ fn choosers<'a>(points: &[&'a Deployed]) -> Vec<&'a str> {
 fn paint(canvas: &Canvas<'_>, points: &[&Deployed], accuracy: (f64, f64)) -> Drawn {
     let (top, rest) = canvas.split_vertically(32);
     let choosers = choosers(points);
-    let names: Vec<_> = choosers
-        .iter()
-        .enumerate()
-        .map(|(number, chooser)| (name(chooser), MODELS[number % MODELS.len()]))
-        .collect();
-    legend(&top, &names, (58, 14), SIZE.0 as i32)?;
+    let key = |(number, chooser): (usize, &&str)| Key {
+        outlines: marks::of_series(number),
+        colour: model_colour(number),
+        name: name(chooser),
+    };
+    let keys: Vec<Key> = choosers.iter().enumerate().map(key).collect();
+    legend(&top, &keys, (68, 14), SIZE.0 as i32)?;
     let most = points.iter().map(|point| point.count).max().unwrap_or(1);
     let mut chart = ChartBuilder::on(&rest)
-        .margin_right(60)
+        .margin_left(12)
+        .margin_right(16)
         .margin_top(8)
         .x_label_area_size(46)
         .y_label_area_size(58)
@@ -71,12 +73,11 @@ fn paint(canvas: &Canvas<'_>, points: &[&Deployed], accuracy: (f64, f64)) -> Dra
         .x_desc("models to choose among")
         .y_desc("top-1 accuracy, %")
         .draw()?;
-    for (chooser, (_, colour)) in choosers.iter().zip(&names) {
-        let own: Vec<&Deployed> =
-            points.iter().copied().filter(|point| point.chooser == *chooser).collect();
-        line(chart.plotting_area(), own, *colour)?;
+    let lines: Vec<Vec<&Deployed>> = choosers.iter().map(|one| line_of(points, one)).collect();
+    for (key, points) in keys.iter().zip(&lines) {
+        line(chart.plotting_area(), points, key)?;
     }
-    times(&rest, points, |point| {
+    times(&rest, &lines, |point| {
         let (x, y) = chart.backend_coord(&(point.count as f64, point.accuracy.value));
         (x, y - rest.get_base_pixel().1)
     })
@@ -88,33 +89,45 @@ fn whole(count: &f64) -> String {
 
 type Area2d<'a> = DrawingArea<SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
-fn line(area: &Area2d<'_>, mut points: Vec<&Deployed>, colour: RGBColor) -> Drawn {
-    points.sort_by_key(|point| point.count);
-    let place = |point: &&Deployed| (point.count as f64, point.accuracy.value);
-    let places: Vec<(f64, f64)> = points.iter().map(place).collect();
-    area.draw(&PathElement::new(places, colour.stroke_width(2)))?;
-    points.into_iter().try_for_each(|point| mark(area, point, colour))
+/// The points of one chooser, the fewest models first.
+fn line_of<'a>(points: &[&'a Deployed], chooser: &str) -> Vec<&'a Deployed> {
+    let mut own: Vec<&Deployed> =
+        points.iter().copied().filter(|point| point.chooser == chooser).collect();
+    own.sort_by_key(|point| point.count);
+    own
 }
 
-fn mark(area: &Area2d<'_>, point: &Deployed, colour: RGBColor) -> Drawn {
+fn line(area: &Area2d<'_>, points: &[&Deployed], key: &Key) -> Drawn {
+    let place = |point: &&Deployed| (point.count as f64, point.accuracy.value);
+    let places: Vec<(f64, f64)> = points.iter().map(place).collect();
+    area.draw(&PathElement::new(places, key.colour.stroke_width(2)))?;
+    points.iter().try_for_each(|point| mark(area, point, key))
+}
+
+fn mark(area: &Area2d<'_>, point: &Deployed, key: &Key) -> Drawn {
     let count = point.count as f64;
     let (low, high) = (point.accuracy.low, point.accuracy.high);
     if low.is_finite() && high.is_finite() {
-        area.draw(&PathElement::new(vec![(count, low), (count, high)], colour.mix(0.6)))?;
+        area.draw(&PathElement::new(vec![(count, low), (count, high)], key.colour.mix(0.6)))?;
     }
-    area.draw(&Circle::new((count, point.accuracy.value), 4, colour.filled()))
+    key.outlines.iter().try_for_each(|outline| {
+        let polygon = Polygon::new(outline.clone(), key.colour.filled());
+        area.draw(&(EmptyElement::at((count, point.accuracy.value)) + polygon))
+    })
 }
 
 /// Beside each point its mean time.
 fn times(
     canvas: &Canvas<'_>,
-    points: &[&Deployed],
+    lines: &[Vec<&Deployed>],
     pixel: impl Fn(&Deployed) -> (i32, i32),
 ) -> Drawn {
-    let taken = points.iter().map(|point| Area::around(pixel(point), 6)).collect();
-    let within = Area { x: 58, y: 0, width: SIZE.0 as i32 - 60, height: SIZE.1 as i32 - 84 };
-    let mut labels = Labels::new(within, taken);
-    points.iter().try_for_each(|point| {
+    let marks = lines.iter().flatten().map(|point| Area::around(pixel(point), 7));
+    let steps = lines.iter().flat_map(|line| line.windows(2));
+    let steps = steps.flat_map(|two| Area::along(pixel(two[0]), pixel(two[1])));
+    let within = Area { x: 70, y: 0, width: SIZE.0 as i32 - 70, height: SIZE.1 as i32 - 84 };
+    let mut labels = Labels::new(within, marks.collect(), steps.collect());
+    lines.iter().flatten().try_for_each(|point| {
         let text = ms(point.time_ms);
         let place = labels.place(pixel(point), (width(&text, SMALL), 14));
         let at = (place.x, place.y + 7);

@@ -24,7 +24,8 @@ pub fn plot(correlation: &Correlation) -> Result<Option<Plot>, DrawError> {
     let cell = ((WIDTH - LEFT - 60) / count as i32).clamp(18, 56);
     let names = correlation.features.iter().map(|feature| width(&name(feature), TEXT));
     let top = names.max().unwrap_or(0) + 16;
-    let size = (WIDTH as u32, (top + cell * count as i32 + 50) as u32);
+    let wide = (LEFT + cell * count as i32 + 40).max(LEFT + 280);
+    let size = (wide as u32, (top + cell * count as i32 + 50) as u32);
     let plot = Plot::draw("correlation", size, |canvas| paint(canvas, correlation, cell, top))?;
     let alike = alike(correlation);
     let pairs = if alike.is_empty() { "none".to_owned() } else { alike.join(", ") };
@@ -98,7 +99,7 @@ fn scale(canvas: &Canvas<'_>, (x, y): (i32, i32)) -> Drawn {
     const STEPS: i32 = 40;
     for step in 0..STEPS {
         let r = f64::from(2 * step) / f64::from(STEPS - 1) - 1.0;
-        let corners = [(x + 6 * step, y), (x + 6 * step + 6, y + 12)];
+        let corners = [(x + 6 * step, y), (x + 6 * step + 7, y + 12)];
         canvas.draw(&Rectangle::new(corners, shade(r).filled()))?;
     }
     for (text, along) in [("−1", 0), ("0", 3 * STEPS), ("1", 6 * STEPS)] {

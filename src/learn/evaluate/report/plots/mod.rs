@@ -2,7 +2,7 @@
 //!
 //! Drawings have no background. Three colours stand for what the page's style sheet sets by light or
 //! dark: [`INK`], [`MUTED`] and [`GRID`]. All others can be read on both. No plot tells things apart
-//! by colour alone: there is a shape, a pattern of lines or a label besides.
+//! by colour alone: there is a shape, a pattern of lines, a label or an order besides.
 
 pub mod accuracy;
 pub mod bars;
@@ -10,6 +10,7 @@ pub mod calibration;
 pub mod deployed;
 pub mod heat;
 mod labels;
+mod marks;
 pub mod shares;
 
 use std::io;
@@ -105,7 +106,14 @@ impl Plot {
         let (title, alt) = (format!("{}-title", self.id), format!("{}-alt", self.id));
         let named = format!("{title} {alt}");
         let (size, marks) = parts(&self.drawing);
-        let attributes = [("viewBox", size), ("role", "img"), ("aria-labelledby", named.as_str())];
+        let wide = size.split(' ').nth(2).unwrap_or_default();
+        let widest = format!("max-width: {wide}px");
+        let attributes = [
+            ("viewBox", size),
+            ("style", widest.as_str()),
+            ("role", "img"),
+            ("aria-labelledby", named.as_str()),
+        ];
         let content = Markup::join([
             element_with("title", &[("id", &title)], &self.title),
             element_with("desc", &[("id", &alt)], &self.alt),
@@ -181,16 +189,23 @@ fn write(
     canvas.draw_text(text, &style.pos(Pos::new(anchor.0, anchor.1)), at)
 }
 
-/// Names of colours, one after the other from `at`, wrapping before `right`.
-fn legend(canvas: &Canvas<'_>, names: &[(String, RGBColor)], at: (i32, i32), right: i32) -> Drawn {
+/// What is told apart by a mark: its outlines around a point, its colour, its name.
+struct Key {
+    outlines: marks::Outlines,
+    colour: RGBColor,
+    name: String,
+}
+
+/// The names of marks, one after the other from `at`, wrapping before `right`.
+fn legend(canvas: &Canvas<'_>, keys: &[Key], at: (i32, i32), right: i32) -> Drawn {
     let (mut x, mut y) = at;
-    for (text, colour) in names {
-        let wide = width(text, SMALL) + 34;
+    for key in keys {
+        let wide = width(&key.name, SMALL) + 34;
         if x > at.0 && x + wide > right {
             (x, y) = (at.0, y + 20);
         }
-        canvas.draw(&Rectangle::new([(x, y - 6), (x + 12, y + 6)], colour.filled()))?;
-        write(canvas, text, (x + 18, y), (HPos::Left, VPos::Center), font(SMALL, INK))?;
+        marks::draw(canvas, (x + 6, y), &key.outlines, key.colour)?;
+        write(canvas, &key.name, (x + 18, y), (HPos::Left, VPos::Center), font(SMALL, INK))?;
         x += wide;
     }
     Ok(())

@@ -4,8 +4,8 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
 use super::{
-    Canvas, DrawError, Drawn, GRID, INK, MUTED, Plot, SMALL, TEXT, font, legend, model_colour,
-    name, readable_on, width, write,
+    Canvas, DrawError, Drawn, GRID, INK, Key, MUTED, Plot, SMALL, TEXT, font, legend, marks,
+    model_colour, name, readable_on, width, write,
 };
 use crate::learn::evaluate::figures::{Entry, Group, Kind, Share};
 
@@ -72,13 +72,14 @@ fn legend_rows(models: &[&str]) -> usize {
 }
 
 fn paint(canvas: &Canvas<'_>, entries: &[&Entry], models: &[&str], top: i32) -> Drawn {
-    let colours: Vec<_> = models
-        .iter()
-        .enumerate()
-        .map(|(position, model)| (name(model), model_colour(position)))
-        .collect();
+    let key = |(position, model): (usize, &&str)| Key {
+        outlines: marks::patch(),
+        colour: model_colour(position),
+        name: name(model),
+    };
+    let keys: Vec<Key> = models.iter().enumerate().map(key).collect();
     let (head, rest) = canvas.split_vertically(top);
-    legend(&head, &colours, (NAMES, 14), WIDTH as i32)?;
+    legend(&head, &keys, (NAMES, 14), WIDTH as i32)?;
     let total = |entry: &&Entry| -> f64 {
         entry.shares.iter().filter(|share| drawable(share)).map(|share| share.percent).sum()
     };
