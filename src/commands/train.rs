@@ -55,8 +55,8 @@ pub struct Arguments {
     /// Decides which pictures come into which fold
     #[arg(long, value_name = "N", default_value_t = TrainOptions::default().seed)]
     seed: u64,
-    /// Models that the adaptive policy chooses among, separated by commas [default: those that no
-    /// quicker one equals]
+    /// Models that the adaptive policy chooses among, separated by commas [default: those that
+    /// are worth having, alone or as partners]
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = model_name)]
     pool: Vec<ModelId>,
     /// The adaptive policy is to be at least so accurate, with 95 % confidence: a share of 0 to 1

@@ -1,7 +1,7 @@
 //! Learns the adaptive policy ([`crate::adaptive`]) from profiles.
 //!
 //! 1. [`Answers`]: what every model answered to every picture, and how long each takes.
-//! 2. The pool: the models that no quicker one equals ([`pool`]).
+//! 2. The pool: the models that are worth having, alone or as partners ([`pool`]).
 //! 3. The prior: the strongest that does not cost the rare classes anything ([`prior`]).
 //! 4. For every set of up to [`MAX_SET`](crate::adaptive::MAX_SET) models: the weights of its fusion
 //!    ([`weights`]) and how certain its answers are ([`certainty`]).
@@ -95,7 +95,7 @@ impl Part {
 /// How to learn.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AdaptOptions {
-    /// The models to choose among; `None` for those that no quicker one equals.
+    /// The models to choose among; `None` for the members of the leading sets.
     pub pool: Option<Vec<ModelId>>,
     /// A part to leave out.
     pub without: Option<Part>,

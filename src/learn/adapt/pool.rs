@@ -1,14 +1,34 @@
 //! The models that the policy chooses among.
+//!
+//! A model need not be the best at its time to be worth having: one that errs elsewhere than the
+//! others makes a good partner. So sets of up to [`SIZE`] models are compared, by the time of all
+//! their members and by how often their plainly fused answers are right. A set *leads* if it is right
+//! more often, by at least [`LEAST_ADVANTAGE`], than every set that takes less time; the pool are the
+//! members of the leading sets.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::answers::Answers;
-use super::{AdaptError, AdaptOptions};
-use crate::adaptive::MAX_POOL;
+use super::scored::Scored;
+use super::{AdaptError, AdaptOptions, in_parallel, weights};
+use crate::adaptive::{MAX_POOL, ModelSet};
+use crate::models::ModelId;
 
-/// By so much more must a slower model be right, to be worth having.
-const LEAST_ADVANTAGE: f64 = 0.001;
+/// The largest sets that are compared.
+const SIZE: usize = 3;
 
-/// The pool asked for, or the models that no quicker one equals on the pictures; quickest first, at
-/// most [`MAX_POOL`]: of more, the least accurate are left out.
+/// By so much more must a set be right than all quicker ones.
+const LEAST_ADVANTAGE: f64 = 0.003;
+
+/// The pictures, spread evenly, that sets are compared on.
+const PICTURES: usize = 1_500;
+
+/// The most models that are compared; of more, the least accurate are left out.
+const MOST_CANDIDATES: usize = 12;
+
+/// The pool asked for, or the members of the leading sets; quickest first, at most [`MAX_POOL`]: of
+/// more, those go by which the fewest right answers are won.
 pub(super) fn choose(
     answers: &Answers,
     pictures: &[usize],
@@ -16,36 +36,73 @@ pub(super) fn choose(
 ) -> Result<Vec<usize>, AdaptError> {
     let mut pool = match &options.pool {
         Some(names) => named(answers, names)?,
-        None => undominated(answers, pictures),
+        None => of_leading_sets(answers, pictures),
     };
     pool.sort_by_key(|&model| (answers.times[model], model));
     pool.dedup();
-    if (1..=MAX_POOL).contains(&pool.len()) {
-        Ok(pool)
-    } else {
-        Err(AdaptError::PoolSize(pool.len()))
-    }
+    let size = pool.len();
+    if (1..=MAX_POOL).contains(&size) { Ok(pool) } else { Err(AdaptError::PoolSize(size)) }
 }
 
-fn named(answers: &Answers, names: &[crate::models::ModelId]) -> Result<Vec<usize>, AdaptError> {
-    let place = |name: &crate::models::ModelId| {
+fn named(answers: &Answers, names: &[ModelId]) -> Result<Vec<usize>, AdaptError> {
+    let place = |name: &ModelId| {
         let found = answers.models.iter().position(|model| model == name);
         found.ok_or_else(|| AdaptError::UnknownModel(name.clone()))
     };
     names.iter().map(place).collect()
 }
 
-fn undominated(answers: &Answers, pictures: &[usize]) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..answers.models.len()).collect();
-    order.sort_by_key(|&model| (answers.times[model], model));
-    let (mut pool, mut best) = (Vec::new(), f64::NEG_INFINITY);
-    for model in order {
-        let accuracy = answers.accuracy(model, pictures);
-        if accuracy > best + LEAST_ADVANTAGE {
-            best = accuracy;
-            pool.push((accuracy, model));
+fn of_leading_sets(answers: &Answers, pictures: &[usize]) -> Vec<usize> {
+    let mut candidates: Vec<usize> = (0..answers.models.len()).collect();
+    let accuracy = |model: usize| answers.accuracy(model, pictures);
+    candidates.sort_by(|&a, &b| accuracy(b).total_cmp(&accuracy(a)).then_with(|| a.cmp(&b)));
+    candidates.truncate(MOST_CANDIDATES);
+    let sets = combinations(&candidates);
+    let step = pictures.len().div_ceil(PICTURES).max(1);
+    let sample: Vec<usize> = pictures.iter().copied().step_by(step).collect();
+    let right = in_parallel(&sets, |set| share_right(answers, &sample, set));
+    let time = |set: &Vec<usize>| set.iter().map(|&model| answers.times[model]).sum::<Duration>();
+    let mut ranked: Vec<(Duration, &Vec<usize>, f64)> =
+        sets.iter().zip(right).map(|(set, right)| (time(set), set, right)).collect();
+    ranked.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| b.2.total_cmp(&a.2)));
+    let mut won: BTreeMap<usize, f64> = BTreeMap::new();
+    let mut best = 0.0;
+    for (_, set, right) in ranked {
+        if right >= best + LEAST_ADVANTAGE || won.is_empty() {
+            for &model in set {
+                *won.entry(model).or_default() += right - best;
+            }
+            best = f64::max(best, right);
         }
     }
-    let excess = pool.len().saturating_sub(MAX_POOL);
-    pool.into_iter().skip(excess).map(|(_, model)| model).collect()
+    let mut pool: Vec<(usize, f64)> = won.into_iter().collect();
+    pool.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    pool.into_iter().take(MAX_POOL).map(|(model, _)| model).collect()
+}
+
+/// Every set of one to [`SIZE`] of the models.
+fn combinations(models: &[usize]) -> Vec<Vec<usize>> {
+    let mut sets: Vec<Vec<usize>> = vec![Vec::new()];
+    for &model in models {
+        let larger: Vec<Vec<usize>> = sets
+            .iter()
+            .filter(|set| set.len() < SIZE)
+            .map(|set| set.iter().copied().chain([model]).collect())
+            .collect();
+        sets.extend(larger);
+    }
+    sets.retain(|set| !set.is_empty());
+    sets
+}
+
+fn share_right(answers: &Answers, pictures: &[usize], models: &[usize]) -> f64 {
+    let set: ModelSet = (0..models.len()).collect();
+    let weights = weights::equal(set);
+    let mut room = Vec::new();
+    let mut is_right = |picture: usize| {
+        let scored = Scored::new(&answers.pictures[picture], models);
+        scored.answer(set, &weights, &mut room).is_right
+    };
+    let right = pictures.iter().filter(|&&picture| is_right(picture)).count();
+    right as f64 / pictures.len().max(1) as f64
 }

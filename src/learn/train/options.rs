@@ -25,8 +25,8 @@ pub struct TrainOptions {
     pub folds: usize,
     /// Decides which pictures come into which fold.
     pub seed: u64,
-    /// The models that the adaptive policy chooses among; `None` for those that no quicker one
-    /// equals.
+    /// The models that the adaptive policy chooses among; `None` for those that are worth having,
+    /// alone or as partners.
     pub pool: Option<Vec<ModelId>>,
     /// Which operating point the adaptive policy uses.
     pub goal: Goal,
