@@ -1,12 +1,12 @@
 //! Learns the adaptive policy ([`crate::adaptive`]) from profiles.
 //!
 //! 1. [`Answers`]: what every model answered to every picture, and how long each takes.
-//! 2. The pool: the models that are worth having, alone or as partners ([`pool`]).
-//! 3. The prior: the strongest that does not cost the rare classes anything ([`prior`]).
+//! 2. The pool: the models that are worth having, alone or as partners (`pool`).
+//! 3. The prior: the strongest that does not cost the rare classes anything (`prior`).
 //! 4. For every set of up to [`MAX_SET`](crate::adaptive::MAX_SET) models: the weights of its fusion
-//!    ([`weights`]) and how certain its answers are ([`certainty`]).
+//!    (`weights`) and how certain its answers are (`certainty`).
 //! 5. For each price of time: the gain of every model after every set, from the largest sets down,
-//!    so that a gain counts what can still follow ([`gains`]).
+//!    so that a gain counts what can still follow (`gains`).
 //! 6. Cross-validation runs the policy that frames will meet on pictures it has not seen, and bounds
 //!    its accuracy from below ([`assurance`]).
 //!
