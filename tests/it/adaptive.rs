@@ -250,6 +250,25 @@ fn a_premodel_without_an_adaptive_part_is_refused() {
 }
 
 #[test]
+fn only_models_of_the_pool_are_loaded() {
+    let (directory, clip) = clip_of(&[GREEN]);
+    let models = models(VIDEO);
+    let more = Models::of(&["colour", "slow", "always_nan"]);
+    std::fs::copy(models.file("premodel.safetensors"), more.file("premodel.safetensors")).unwrap();
+    // The third would stop the start: it fails in its warm-up.
+    replay(&more).arg(&clip).run().with_code(0).saying(&["2 models on cpu, adaptive policy"]);
+    let config = directory.path().join("classifyd.toml");
+    let text = format!(
+        "models.directory = {:?}\npolicy.kind = \"adaptive\"\n[[stream]]\nname = \"a\"\n\
+         source = \"clip.avi\"\nbudget = \"10s\"\nrealtime = false\n",
+        more.path()
+    );
+    std::fs::write(&config, text).unwrap();
+    let run = classifyd("run --config").arg(&config).run().with_code(0);
+    assert_eq!(run.records()[0].label(), "green");
+}
+
+#[test]
 fn models_of_other_classes_are_refused() {
     let (_directory, clip) = clip_of(&[RED]);
     let mut knowledge = quick_then_large(VIDEO);
