@@ -7,8 +7,7 @@
 //! - **evidence**: the guesses of the models that ran on a frame, and, in a scene that goes on, those
 //!   carried over from the frames before, with forgetting;
 //! - **fusion**: the evidence as one probability for each class: weighted log-probabilities, with
-//!   weights learnt for each *set* of models, and a prior for the classes that training saw
-//!   ([`fusion`](self::fusion));
+//!   weights learnt for each *set* of models, and a prior for the classes that training saw;
 //! - **certainty**: the calibrated probability that the fused answer is right;
 //! - **gain** of a model: by how much running it, and going on as seems best from there, is expected
 //!   to raise the share of right answers, its time already paid for at the *price* of a millisecond;
