@@ -6,7 +6,7 @@
 use classifyd::adaptive::TimeFit;
 
 use crate::harness::{
-    BLUE, Clip, Codec, Colour, GREEN, Models, RED, Record, VIDEO, classifyd, draw,
+    BLUE, Clip, Codec, Colour, GREEN, Models, RED, Record, Signal, VIDEO, classifyd, draw,
     quick_then_large, with_knowledge,
 };
 
@@ -179,6 +179,25 @@ fn under_load_frames_are_answered_rather_than_lost_to_second_looks() {
     assert!(held_back > 0, "{}", finished.stderr);
     let answered = finished.total("classified") + finished.total("reused");
     assert!(answered * 2 > 270, "{answered} of 270 answered: {}", finished.stderr);
+}
+
+#[test]
+fn a_signal_finishes_frames_that_wait_for_another_run() {
+    let (_directory, clip) = clip_of(&[GREY; 400]);
+    let models = models(TimeFit::NONE);
+    let endless = "test://ball?width=64&height=48&fps=60";
+    let camera = models.replay("--policy adaptive --budget 2s").args(endless).args(endless);
+    let file = replay(&models).arg(&clip);
+    for (program, signal) in [(camera, Signal::Terminate), (file, Signal::Interrupt)] {
+        let mut running = program.with_summary().start();
+        running.wait_for_records(3);
+        running.signal(signal);
+        let finished = running.finish().with_code(0);
+        let records = finished.records();
+        assert_eq!(finished.total("captured"), records.len() as u64);
+        assert!(records.iter().any(|record| runs(record).len() == 2), "{records:?}");
+        assert!(records.len() < 400, "it did not go on to the end");
+    }
 }
 
 #[test]
