@@ -158,3 +158,118 @@ pub fn end(course: Option<Box<Course>>, ticket: Ticket, stopped_by: Stop, outcom
         Some(_) | None => ticket.report(outcome),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crossbeam_channel::{Receiver, unbounded};
+    use image::{Rgb, RgbImage};
+
+    use super::*;
+    use crate::adaptive::tests::policy;
+    use crate::clock::Clock;
+    use crate::frame::{Pace, Picture, StreamName};
+    use crate::models::{ModelId, Provider};
+    use crate::outcome::Settled;
+    use crate::outcome::tests::ticket;
+    use crate::scene::Thumbnailer;
+
+    const NAMES: [&str; 10] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
+
+    fn guide() -> Arc<Guide> {
+        Guide::new(policy(), Labels::from_names(NAMES), 3)
+    }
+
+    fn course(beginning: Beginning) -> Course {
+        match beginning {
+            Beginning::Course(course) => *course,
+            Beginning::Reuse(reuse) => panic!("{reuse:?}"),
+        }
+    }
+
+    fn run(model: &str) -> Run {
+        let (model, provider) = (ModelId::new(model).unwrap(), Provider::Cpu);
+        Run { model, provider, inference: Duration::from_millis(5) }
+    }
+
+    /// Probabilities of the ten classes, `class` with `confidence`.
+    fn says(class: usize, confidence: f32) -> Vec<f32> {
+        let mut probabilities = vec![(1.0 - confidence) / 9.0; 10];
+        probabilities[class] = confidence;
+        probabilities
+    }
+
+    fn open() -> (Ticket, Receiver<Settled>) {
+        let (send, settled) = unbounded();
+        let budget = "1s".parse().unwrap();
+        (ticket(0, Clock.now(), budget, Pace::Clock, send), settled)
+    }
+
+    fn outcome(settled: &Receiver<Settled>) -> Outcome {
+        settled.try_recv().unwrap().outcome
+    }
+
+    fn names(selection: &Selection) -> Vec<&str> {
+        selection.ranking.iter().map(|(model, _)| model.as_str()).collect()
+    }
+
+    fn grey(value: u8) -> Thumbnail {
+        let image = RgbImage::from_pixel(8, 8, Rgb([value; 3]));
+        Thumbnailer::default().thumbnail(&Picture::from_rgb(image).unwrap()).unwrap()
+    }
+
+    fn frame(number: u64) -> FrameId {
+        FrameId { stream: StreamName::new("door"), number }
+    }
+
+    #[test]
+    fn two_models_give_one_answer() {
+        let mut course = course(guide().begin_alone());
+        assert_eq!(names(&course.start()), ["quick", "large"]);
+        let next = course.observe(run("quick"), &says(3, 0.3)).expect("it doubts");
+        assert_eq!((names(&next), next.basis), (vec!["large"], Basis::Adaptive));
+        assert!(course.observe(run("large"), &says(5, 0.8)).is_none());
+        let (ticket, settled) = open();
+        course.settle(ticket, Stop::Certain);
+        let Outcome::Classified(answer) = outcome(&settled) else { panic!("it has an answer") };
+        assert_eq!((answer.model.as_str(), answer.runs.len()), ("large", 2));
+        assert_eq!((&*answer.labels[0].label, answer.labels.len()), ("f", 3));
+        let weighed = answer.weighed.unwrap();
+        assert_eq!(weighed.stopped_by, Stop::Certain);
+        assert!(weighed.certainty.get() > 0.5);
+    }
+
+    #[test]
+    fn the_next_frame_of_a_scene_knows_what_the_last_one_was() {
+        let guide = guide();
+        let mut first = course(guide.begin(&frame(0), grey(100)));
+        assert!(first.observe(run("quick"), &says(3, 0.9)).is_none());
+        first.settle(open().0, Stop::Certain);
+        let Beginning::Reuse(Reuse::NearlyEqual { from: 0, answer, .. }) =
+            guide.begin(&frame(1), grey(100))
+        else {
+            panic!("nothing has changed")
+        };
+        assert_eq!(&*answer.labels[0].label, "d");
+        let goes_on = course(guide.begin(&frame(2), grey(120)));
+        assert_eq!(goes_on.evidence.answer().and_then(Fused::top), Some(3));
+        assert!(!goes_on.has_answer(), "no model has seen this frame");
+        let cut = course(guide.begin(&frame(3), grey(200)));
+        assert!(cut.evidence.answer().is_none());
+    }
+
+    #[test]
+    fn a_frame_that_cannot_run_keeps_its_answer_if_it_has_one() {
+        let (ticket, settled) = open();
+        let fresh = Box::new(course(guide().begin_alone()));
+        end(Some(fresh), ticket, Stop::Deadline, Outcome::Abandoned);
+        assert!(matches!(outcome(&settled), Outcome::Abandoned));
+        let (ticket, settled) = open();
+        let mut answered = Box::new(course(guide().begin_alone()));
+        answered.observe(run("quick"), &says(3, 0.3));
+        end(Some(answered), ticket, Stop::Deadline, Outcome::Abandoned);
+        let Outcome::Classified(answer) = outcome(&settled) else { panic!("it had an answer") };
+        assert_eq!(answer.weighed.unwrap().stopped_by, Stop::Deadline);
+    }
+}

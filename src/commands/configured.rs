@@ -150,6 +150,10 @@ impl<'a> Survey<'a> {
                 self.keep(present).unwrap_or_default()
             }
         };
+        let manifests = match policy {
+            PolicyKind::Adaptive => equipment::of_pool(manifests, &self.places),
+            PolicyKind::Premodel | PolicyKind::Fixed(_) | PolicyKind::Random => manifests,
+        };
         if *policy == PolicyKind::Random
             && let Err(mixed) = catalogue::common_classes(&manifests)
         {

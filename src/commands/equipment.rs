@@ -79,13 +79,31 @@ pub fn manifests_for(policy: &PolicyKind, places: &Places) -> Result<Vec<Manifes
     let directory = places.models()?;
     match policy {
         PolicyKind::Fixed(model) => manifests(&directory, Choice::Named(slice::from_ref(model))),
-        PolicyKind::Premodel | PolicyKind::Adaptive => manifests(&directory, Choice::Present),
+        PolicyKind::Premodel => manifests(&directory, Choice::Present),
+        PolicyKind::Adaptive => Ok(of_pool(manifests(&directory, Choice::Present)?, places)),
         PolicyKind::Random => {
             let manifests = manifests(&directory, Choice::Present)?;
             catalogue::common_classes(&manifests)?;
             Ok(manifests)
         }
     }
+}
+
+/// Those of the models that the adaptive policy chooses among: no other needs loading. All of them,
+/// if there is no such policy or it knows none of them, which [`chooser`] says in words.
+pub fn of_pool(manifests: Vec<Manifest>, places: &Places) -> Vec<Manifest> {
+    let premodel = places.premodel().ok().and_then(|file| Premodel::load(&file).ok());
+    let recipe = premodel.as_ref().map(Premodel::recipe);
+    let Some((recipe, knowledge)) =
+        recipe.and_then(|recipe| Some((recipe, recipe.adaptive.as_ref()?)))
+    else {
+        return manifests;
+    };
+    let is_of_pool = |manifest: &Manifest| {
+        knowledge.pool.iter().any(|&model| recipe.models[model].id == manifest.id)
+    };
+    let (pool, others): (Vec<_>, Vec<_>) = manifests.into_iter().partition(is_of_pool);
+    if pool.is_empty() { others } else { pool }
 }
 
 /// The manifests of the models to load.

@@ -6,7 +6,7 @@
 use classifyd::adaptive::TimeFit;
 
 use crate::harness::{
-    BLUE, Clip, Codec, Colour, GREEN, Models, RED, Record, VIDEO, classifyd, draw,
+    BLUE, Clip, Codec, Colour, GREEN, Models, RED, Record, Signal, VIDEO, classifyd, draw,
     quick_then_large, with_knowledge,
 };
 
@@ -182,6 +182,25 @@ fn under_load_frames_are_answered_rather_than_lost_to_second_looks() {
 }
 
 #[test]
+fn a_signal_finishes_frames_that_wait_for_another_run() {
+    let (_directory, clip) = clip_of(&[GREY; 400]);
+    let models = models(TimeFit::NONE);
+    let endless = "test://ball?width=64&height=48&fps=60";
+    let camera = models.replay("--policy adaptive --budget 2s").args(endless).args(endless);
+    let file = replay(&models).arg(&clip);
+    for (program, signal) in [(camera, Signal::Terminate), (file, Signal::Interrupt)] {
+        let mut running = program.with_summary().start();
+        running.wait_for_records(3);
+        running.signal(signal);
+        let finished = running.finish().with_code(0);
+        let records = finished.records();
+        assert_eq!(finished.total("captured"), records.len() as u64);
+        assert!(records.iter().any(|record| runs(record).len() == 2), "{records:?}");
+        assert!(records.len() < 400, "it did not go on to the end");
+    }
+}
+
+#[test]
 fn a_second_model_that_fails_does_not_cost_the_first_ones_answer() {
     let knowledge = quick_then_large(VIDEO);
     let models = with_knowledge(["colour", "nan_on_red"], Some(knowledge));
@@ -247,6 +266,25 @@ fn a_premodel_without_an_adaptive_part_is_refused() {
     let (_directory, clip) = clip_of(&[RED]);
     let models = with_knowledge(["colour", "slow"], None);
     replay(&models).arg(&clip).refusal(78, &["no adaptive part", "train", "--policy premodel"]);
+}
+
+#[test]
+fn only_models_of_the_pool_are_loaded() {
+    let (directory, clip) = clip_of(&[GREEN]);
+    let models = models(VIDEO);
+    let more = Models::of(&["colour", "slow", "always_nan"]);
+    std::fs::copy(models.file("premodel.safetensors"), more.file("premodel.safetensors")).unwrap();
+    // The third would stop the start: it fails in its warm-up.
+    replay(&more).arg(&clip).run().with_code(0).saying(&["2 models on cpu, adaptive policy"]);
+    let config = directory.path().join("classifyd.toml");
+    let text = format!(
+        "models.directory = {:?}\npolicy.kind = \"adaptive\"\n[[stream]]\nname = \"a\"\n\
+         source = \"clip.avi\"\nbudget = \"10s\"\nrealtime = false\n",
+        more.path()
+    );
+    std::fs::write(&config, text).unwrap();
+    let run = classifyd("run --config").arg(&config).run().with_code(0);
+    assert_eq!(run.records()[0].label(), "green");
 }
 
 #[test]

@@ -1,0 +1,69 @@
+//! The scheduler between threads.
+
+use std::sync::Arc;
+use std::thread;
+
+use crossbeam_channel::{Receiver, unbounded};
+use image::RgbImage;
+
+use super::*;
+use crate::frame::{Frame, Picture};
+use crate::outcome::tests::ticket;
+use crate::outcome::{Outcome, Settled};
+use crate::scheduler::{Dispatch, Next, Queue, Task};
+
+fn queue() -> Arc<Queue> {
+    let latency = |milliseconds| Latency::from_costs(&[run_of(milliseconds); 8]).unwrap();
+    let latencies = [(model("small"), latency(5)), (model("middle"), latency(20))];
+    Queue::new(latencies.into_iter().collect(), Clock)
+}
+
+/// A frame with ten seconds, and where its outcome shows.
+fn task() -> (Task, Receiver<Settled>) {
+    let (send, settled) = unbounded();
+    let picture = Picture::from_rgb(RgbImage::new(1, 1)).unwrap();
+    let ticket = ticket(0, Clock.now(), "10s".parse().unwrap(), Pace::Clock, send);
+    (Task { frame: Frame { picture, ticket }, course: None }, settled)
+}
+
+fn dispatch(next: Option<Next>) -> Dispatch {
+    match next {
+        Some(Next::Run(dispatch)) => dispatch,
+        Some(Next::Expired(..) | Next::Settle(..)) => panic!("there was time for a run"),
+        None => panic!("the queue was over too soon"),
+    }
+}
+
+#[test]
+fn a_closed_queue_is_over_when_no_frame_can_come_back() {
+    let (queue, (task, settled)) = (queue(), task());
+    queue.submit(task, ranking(&["small"]));
+    queue.close();
+    let first = dispatch(queue.next());
+    let waiting = Arc::clone(&queue);
+    let prepare = thread::spawn(move || {
+        let second = dispatch(waiting.next());
+        let model = second.model.to_string();
+        second.task.frame.ticket.report(Outcome::Superseded);
+        drop(second.lease);
+        (model, waiting.next().is_none())
+    });
+    first.lease.wait_for_turn();
+    let small = model("small");
+    first.lease.finished_for_now(&small, run_of(5), first.task, ranking(&["middle"]));
+    assert_eq!(prepare.join().unwrap(), ("middle".to_owned(), true));
+    assert_eq!(settled.iter().count(), 1);
+}
+
+#[test]
+fn a_run_that_is_given_up_ends_the_wait_too() {
+    let (queue, (task, settled)) = (queue(), task());
+    queue.submit(task, ranking(&["small"]));
+    queue.close();
+    let only = dispatch(queue.next());
+    let waiting = Arc::clone(&queue);
+    let prepare = thread::spawn(move || waiting.next().is_none());
+    drop(only);
+    assert!(prepare.join().unwrap());
+    assert!(matches!(settled.recv().unwrap().outcome, Outcome::Abandoned));
+}
