@@ -60,7 +60,7 @@ pub enum Choice<'a> {
 
 /// The policy if the user names none. The adaptive one needs a premodel that has learnt it; with
 /// any other it gives way to [`PolicyKind::Premodel`].
-const DEFAULT: PolicyKind = PolicyKind::Premodel;
+const DEFAULT: PolicyKind = PolicyKind::Adaptive;
 
 /// The policy if the user names none.
 pub fn default_policy(places: &Places) -> PolicyKind {

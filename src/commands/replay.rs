@@ -35,7 +35,8 @@ pub struct Arguments {
     /// Run this model on every frame (short for --policy fixed:NAME)
     #[arg(long, value_name = "NAME", conflicts_with = "policy")]
     model: Option<String>,
-    /// How a frame's model is chosen: premodel, adaptive, fixed:NAME or random [default: premodel]
+    /// How a frame's model is chosen: premodel, adaptive, fixed:NAME or random [default:
+    /// adaptive, if the premodel has learnt it, else premodel]
     #[arg(long)]
     policy: Option<PolicyKind>,
     /// Run the adaptive policy so that this share of answers is right, as quickly as it goes

@@ -59,7 +59,7 @@ pub struct Arguments {
     /// are worth having, alone or as partners]
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = model_name)]
     pool: Vec<ModelId>,
-    /// The adaptive policy is to be at least so accurate, with 95 % confidence: a share of 0 to 1
+    /// The adaptive policy is to be at least so accurate, with 90 % confidence: a share of 0 to 1
     /// [default: as accurate as the most accurate model]
     #[arg(long, value_name = "SHARE", conflicts_with = "mean_time_target", value_parser = share)]
     accuracy_target: Option<f64>,

@@ -43,7 +43,7 @@ use scored::Scored;
 
 /// Prices of time that are tried, as shares of right answers that the time of the pool's middle
 /// model must bring: a geometric series.
-const PRICES: usize = 16;
+const PRICES: usize = 24;
 const LEAST_PRICE: f64 = 0.003;
 const HIGHEST_PRICE: f64 = 0.2;
 

@@ -19,8 +19,8 @@ use super::trial::{Trial, try_out};
 use super::{AdaptError, AdaptOptions, fit, in_parallel};
 use crate::adaptive::{Adaptive, Knowledge, OperatingPoint};
 
-/// The confidence of the lower bound.
-pub const CONFIDENCE: f64 = 0.95;
+/// The confidence of the lower bound: it fails for one training in ten at most.
+pub const CONFIDENCE: f64 = 0.9;
 
 /// For each operating point, what became of each picture when it was unseen.
 pub struct Tested {
