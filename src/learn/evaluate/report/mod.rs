@@ -9,7 +9,7 @@ pub(crate) mod example;
 pub mod markup;
 pub mod numbers;
 mod plots;
-mod tables;
+pub(super) mod tables;
 #[cfg(test)]
 mod tests;
 
@@ -76,11 +76,23 @@ impl From<DrawError> for ReportError {
     }
 }
 
+/// Makes the directory if need be, and finds out whether files can be written there.
+pub fn prepare(directory: &Path) -> Result<(), ReportError> {
+    make(directory)?;
+    let path = directory.join("report.json");
+    let opened = fs::OpenOptions::new().create(true).append(true).open(&path);
+    opened.map(drop).map_err(|source| ReportError::File { path, source })
+}
+
+fn make(directory: &Path) -> Result<(), ReportError> {
+    fs::create_dir_all(directory)
+        .map_err(|source| ReportError::Directory { path: directory.to_owned(), source })
+}
+
 /// Writes both files into the directory, which is made if need be. What is there is overwritten.
 pub fn write(directory: &Path, evaluation: &Evaluation) -> Result<Written, ReportError> {
     let (page, figures) = (html(evaluation)?, json(evaluation)?);
-    fs::create_dir_all(directory)
-        .map_err(|source| ReportError::Directory { path: directory.to_owned(), source })?;
+    make(directory)?;
     let written =
         Written { html: directory.join("report.html"), json: directory.join("report.json") };
     for (path, text) in [(&written.html, page), (&written.json, figures)] {
@@ -243,8 +255,8 @@ fn signals(evaluation: &Evaluation) -> Result<Vec<Markup>, DrawError> {
     if !evaluation.auc.is_empty() {
         content.push(tables::auc(evaluation));
         content.push(note(
-            "The first column is known before a model runs, the others only after it ran. An area \
-             of 0.5 is guessing, 1 is knowing.",
+            "The first column is known before a model runs (logistic regression on all features), the \
+             others only after it ran. An area of 0.5 is guessing, 1 is knowing.",
         ));
     }
     if let Some(plot) = plots::bars::importance(&evaluation.importance)? {
@@ -264,7 +276,7 @@ fn confidence(evaluation: &Evaluation) -> Result<Vec<Markup>, DrawError> {
 }
 
 fn is_set(selection: &Selection) -> bool {
-    matches!(selection, Selection::Set(_))
+    matches!(selection, Selection::Set(_) | Selection::Alone(_))
 }
 
 fn is_transfer(selection: &Selection) -> bool {
@@ -283,11 +295,12 @@ fn method(evaluation: &Evaluation) -> Vec<Markup> {
     vec![
         tables::data(&evaluation.data),
         tables::models(&evaluation.data),
+        tables::data_notes(&evaluation.data),
         note(
             "The images are dealt into folds; each fold is judged by choosers trained from scratch \
              on the others. Intervals are percentile bootstraps: images, or videos where images \
              come from videos, are drawn anew with replacement, and the middle 95 % of the outcomes \
-             are kept. Percentiles of time are by nearest rank. F1 is the mean of the classes' F1. \
+             are kept. A run of a model counts with the model's median latency. Percentiles of time are by nearest rank. F1 is the mean of the classes' F1. \
              The oracle runs the fastest model that is right, and the fastest of all where none is. \
              The calibration error puts equally many images into each bin.",
         ),

@@ -42,12 +42,12 @@ pub fn importance(all: &[Importance]) -> Result<Option<Plot>, DrawError> {
         .map(|one| format!("{} {}", one.feature, signed(one.points_lost)))
         .collect();
     let alt = format!(
-        "Bars of {} features by the points of accuracy lost without each. The first: {}.",
+        "Bars of {} features by the points of accuracy lost when each is shuffled. The first: {}.",
         sorted.len(),
         most.join(", ")
     );
-    let caption = "Each bar is what accuracy loses if the feature is left out and the rest is \
-                   trained again. A bar to the left says that the feature does harm.";
+    let caption = "Each bar is what the accuracy of the paper's sequence loses if the values of the \
+                   feature are shuffled among the images it is judged on. A bar to the left says that the feature does harm.";
     Ok(Some(plot.titled("What each feature is worth").described(alt, caption)))
 }
 
