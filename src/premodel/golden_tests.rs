@@ -58,6 +58,7 @@ fn premodel(golden: &Golden) -> Premodel {
         features: looked_at(),
         scaling: Scaling::of(examples.iter().map(|example| &example.features)).unwrap(),
         examples,
+        adaptive: None,
     })
     .unwrap()
 }

@@ -27,7 +27,7 @@ pub(super) fn fit(
 }
 
 /// Logistic regression by Newton's method, with a ridge penalty.
-pub(crate) fn logistic(rows: &[[f32; 4]], right: &[bool]) -> Right {
+pub(super) fn logistic(rows: &[[f32; 4]], right: &[bool]) -> Right {
     let penalties = penalties(rows, RIDGE);
     let mut weights = [0.0_f64; 4];
     for _ in 0..STEPS {

@@ -18,13 +18,17 @@ use crate::premodel::Criterion::Top1;
 pub(super) const NAME: &str = "adaptive";
 
 /// Folds within what a part has seen, by which the operating point is chosen.
-const INNER_FOLDS: usize = 5;
+pub(super) const INNER_FOLDS: usize = 5;
 
-/// The policy of each part, at the operating point that training chooses by what the part has seen.
-pub(super) fn learn(material: &Material, split: &Split) -> Result<Vec<Adaptive>, EvaluateError> {
-    let options = AdaptOptions::default();
+/// The policy of each part, at the operating point that training chooses by cross-validation in so
+/// many folds within what the part has seen.
+pub(super) fn learn(
+    material: &Material,
+    split: &Split,
+    inner_folds: usize,
+) -> Result<Vec<Adaptive>, EvaluateError> {
     let learnt = in_parallel(&split.parts, |part| {
-        let knowledge = learn_point(material, part, &options)?;
+        let knowledge = learn_point(material, part, inner_folds)?;
         Ok(assurance::policy(knowledge, &material.answers))
     });
     learnt.into_iter().collect()
@@ -33,9 +37,10 @@ pub(super) fn learn(material: &Material, split: &Split) -> Result<Vec<Adaptive>,
 fn learn_point(
     material: &Material,
     part: &SplitPart,
-    options: &AdaptOptions,
+    inner_folds: usize,
 ) -> Result<Knowledge, TrainError> {
-    let folds = material.deal(&part.seen, INNER_FOLDS);
+    let options = &AdaptOptions::default();
+    let folds = material.deal(&part.seen, inner_folds);
     if folds.len() < 2 {
         // Nothing to choose the operating point by.
         return Ok(adapt::fit(&material.answers, &part.seen, options)?);
@@ -61,6 +66,17 @@ pub(super) fn chooser(
     )
 }
 
+/// What the policies make of the pictures when they know the budget, for each budget.
+fn within_budgets(
+    material: &Material,
+    split: &Split,
+    policies: &[Adaptive],
+    options: &Options,
+) -> Vec<Vec<Case>> {
+    let left = |budget: &Duration| Some(budget.saturating_sub(options.overheads.decision));
+    options.budgets.iter().map(|at| cases(material, split, policies, left(at))).collect()
+}
+
 /// What the policies of the parts make of the pictures they have not seen.
 pub(super) fn cases(
     material: &Material,
@@ -78,11 +94,11 @@ pub(super) fn cases(
 /// At every operating point.
 pub(super) fn points(material: &Material, split: &Split, policies: &[Adaptive]) -> Vec<Vec<Case>> {
     let count = policies.iter().map(|policy| policy.knowledge().points.len()).min().unwrap_or(0);
-    let at = |point: usize| {
-        let set: Vec<Adaptive> = policies.iter().map(|policy| policy.clone().at(point)).collect();
-        cases(material, split, &set, None)
-    };
-    (0..count).map(at).collect()
+    (0..count).map(|point| cases(material, split, &at(policies, point), None)).collect()
+}
+
+fn at(policies: &[Adaptive], point: usize) -> Vec<Adaptive> {
+    policies.iter().map(|policy| policy.clone().at(point)).collect()
 }
 
 /// All operating points as a curve.
@@ -107,9 +123,38 @@ pub(super) fn ablations(
     let of = |&part: &Part| {
         let policies = learn_without(material, split, part)?;
         let points = points(material, split, &policies);
-        Ok(ablation(part, points, whole, (bootstrap, options)))
+        let name = format!("adaptive without {}", part.name());
+        let decision = options.overheads.decision;
+        let nearest = nearest(&points, whole.mean_ms() - decision.as_secs_f64() * 1e3);
+        let cases = points.get(nearest).cloned().unwrap_or_default();
+        let dial = Dial::new(&name, Kind::Ablation, decision, points);
+        let in_time = within_budgets(material, split, &at(&policies, nearest), options);
+        Ok(Chooser::new(&name, Kind::Ablation, decision, cases)
+            .with_budgets(in_time)
+            .noted(note(&dial, whole, bootstrap)))
     };
     Part::ALL.iter().map(of).collect()
+}
+
+/// The operating point whose mean time is nearest.
+fn nearest(points: &[Vec<Case>], mean_ms: f64) -> usize {
+    let time = |cases: &[Case]| {
+        let judged: Vec<_> = cases.iter().map(|case| case.judged).collect();
+        metrics::mean(&metrics::milliseconds(&judged))
+    };
+    let apart = |point: &usize| (time(&points[*point]) - mean_ms).abs();
+    (0..points.len()).min_by(|a, b| apart(a).total_cmp(&apart(b))).unwrap_or(0)
+}
+
+/// What leaving a part out costs at equal time.
+fn note(without: &Dial, whole: &Chooser, bootstrap: &Bootstrap) -> String {
+    let right = metrics::right(&whole.judged(), Top1);
+    let lost = bootstrap.difference(&without.right_at(whole.mean_ms()), &right);
+    format!(
+        "{} points against the whole policy in the same mean time (between the neighbouring \
+         operating points); in the table at the operating point nearest in time.",
+        signed_interval(lost)
+    )
 }
 
 fn learn_without(
@@ -123,25 +168,4 @@ fn learn_without(
         Ok(assurance::policy(knowledge, &material.answers))
     });
     learnt.into_iter().collect()
-}
-
-fn ablation(
-    part: Part,
-    points: Vec<Vec<Case>>,
-    whole: &Chooser,
-    (bootstrap, options): (&Bootstrap, &Options),
-) -> Chooser {
-    let (name, decision) =
-        (format!("adaptive without {}", part.name()), options.overheads.decision);
-    let dial = Dial::new(&name, Kind::Ablation, decision, points.clone());
-    let time = whole.mean_ms();
-    let lost = bootstrap.difference(&dial.right_at(time), &metrics::right(&whole.judged(), Top1));
-    let at = |cases| Chooser::new(&name, Kind::Ablation, decision, cases);
-    let apart = |chooser: &Chooser| (chooser.mean_ms() - time).abs();
-    let nearest = points.into_iter().map(at).min_by(|a, b| apart(a).total_cmp(&apart(b)));
-    nearest.unwrap_or_else(|| at(Vec::new())).noted(format!(
-        "{} points against the whole policy in the same mean time (between the neighbouring \
-         operating points); in the table at the operating point nearest in time.",
-        signed_interval(lost)
-    ))
 }

@@ -41,10 +41,14 @@ pub(super) fn chooser(
 ) -> Chooser {
     let parts: Vec<(&Part, &Adaptive)> = split.parts.iter().zip(policies).collect();
     let learnt = in_parallel(&parts, |(part, policy)| learn(material, part, policy));
-    let cases = material.judge(split, &learnt, |starts, picture| starts.run(material, picture));
     let overhead = options.overheads.features + options.overheads.decision;
+    let within = |budget: Option<Duration>| {
+        material.judge(split, &learnt, |starts, picture| starts.run(material, picture, budget))
+    };
+    let in_time = options.budgets.iter().map(|at| within(Some(at.saturating_sub(overhead))));
     let name = format!("{}, first model by features", adaptive::NAME);
-    let chooser = Chooser::new(&name, Kind::Ablation, overhead, cases);
+    let chooser =
+        Chooser::new(&name, Kind::Ablation, overhead, within(None)).with_budgets(in_time.collect());
     let right = metrics::right(&chooser.judged(), Top1);
     let gained = bootstrap.difference(&right, &plain.right_at(chooser.mean_ms()));
     chooser.noted(format!(
@@ -60,7 +64,7 @@ fn learn(material: &Material, part: &Part, policy: &Adaptive) -> Starts {
         part.seen.iter().map(|&picture| inputs(material, picture)).collect();
     let price = policy.point().price_per_ms;
     let value = |picture: usize, model: usize| {
-        let trial = begun_with(material, policy, picture, model);
+        let trial = begun_with(material, policy, picture, &[model], None);
         let is_right = trial.is_right(material.answers.pictures[picture].class);
         f32::from(u8::from(is_right)) - price * (trial.time.as_secs_f64() * 1e3) as f32
     };
@@ -72,10 +76,17 @@ fn learn(material: &Material, part: &Part, policy: &Adaptive) -> Starts {
     Starts { policy: policy.clone(), weights }
 }
 
-fn begun_with(material: &Material, policy: &Adaptive, picture: usize, model: usize) -> Trial {
-    let start = vec![Preference { model, gain: 0.0 }];
+/// Begins with the first of some models that fits the budget.
+fn begun_with(
+    material: &Material,
+    policy: &Adaptive,
+    picture: usize,
+    models: &[usize],
+    budget: Option<Duration>,
+) -> Trial {
+    let start = models.iter().map(|&model| Preference { model, gain: 0.0 }).collect();
     let answers = &material.answers;
-    try_from(policy, start, (answers, picture), &answers.times, None::<Duration>)
+    try_from(policy, start, (answers, picture), &answers.times, budget)
 }
 
 fn inputs(material: &Material, picture: usize) -> [f32; INPUTS] {
@@ -84,14 +95,14 @@ fn inputs(material: &Material, picture: usize) -> [f32; INPUTS] {
 }
 
 impl Starts {
-    fn run(&self, material: &Material, picture: usize) -> Case {
+    fn run(&self, material: &Material, picture: usize, budget: Option<Duration>) -> Case {
         let inputs = inputs(material, picture);
         let worth = |model: usize| -> f32 {
             self.weights[model].iter().zip(inputs).map(|(weight, input)| weight * input).sum()
         };
-        // Of equals the first in the pool, the quickest.
-        let models = (0..self.weights.len()).rev();
-        let best = models.max_by(|&a, &b| worth(a).total_cmp(&worth(b))).unwrap_or(0);
-        material.tried(picture, &begun_with(material, &self.policy, picture, best))
+        // Stable: of equals the first in the pool, the quickest.
+        let mut models: Vec<usize> = (0..self.weights.len()).collect();
+        models.sort_by(|&a, &b| worth(b).total_cmp(&worth(a)));
+        material.tried(picture, &begun_with(material, &self.policy, picture, &models, budget))
     }
 }

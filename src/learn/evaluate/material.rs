@@ -19,6 +19,9 @@ use crate::learn::train::{self, Plan, TrainOptions};
 use crate::models::ModelId;
 use crate::premodel::{Criterion, LabelSource};
 
+/// Medians of one model that are further apart were not measured under like conditions.
+const UNEVEN: f64 = 1.5;
+
 /// The pictures of all profiles, numbered in the order of the profiles.
 pub(super) struct Material {
     /// As the paper's sequence learns from them.
@@ -33,6 +36,8 @@ pub(super) struct Material {
     pub(super) energies: Option<Vec<f64>>,
     /// How the paper's sequence is trained.
     pub(super) training: TrainOptions,
+    /// Models whose latencies in the profiles are far apart.
+    pub(super) uneven: Vec<ModelId>,
 }
 
 impl Material {
@@ -49,6 +54,7 @@ impl Material {
         // For its checks of the profiles as they are.
         Samples::gather(profiles, Criterion::Top1)?;
         let measured = Answers::gather(profiles);
+        let uneven = if table.is_some() { Vec::new() } else { uneven(profiles) };
         let times = table.map_or(measured.times, |table| table.times(&measured.models));
         set_times(profiles, &measured.models, &times);
         let (sets, set_of) = sets(profiles);
@@ -65,6 +71,7 @@ impl Material {
             set_of,
             energies: if table.is_some() { None } else { energies(profiles) },
             training,
+            uneven,
         })
     }
 
@@ -154,6 +161,18 @@ impl Material {
 /// Results of pictures in the ascending order of these.
 pub(super) fn in_order<T>(parts: Vec<Vec<(usize, T)>>) -> Vec<T> {
     parts.into_iter().flatten().collect::<BTreeMap<usize, T>>().into_values().collect()
+}
+
+/// The models whose median in one profile is more than [`UNEVEN`] times that in another.
+fn uneven(profiles: &[Profile]) -> Vec<ModelId> {
+    let models = profiles.first().map_or(&[][..], |profile| profile.header.models.as_slice());
+    let is_uneven = |id: &&ModelId| {
+        let all = profiles.iter().flat_map(|profile| &profile.header.models);
+        let medians = all.filter(|model| model.id == **id).map(|model| model.latency.median);
+        let (least, most) = (medians.clone().min(), medians.max());
+        most.unwrap_or_default().as_secs_f64() > UNEVEN * least.unwrap_or_default().as_secs_f64()
+    };
+    models.iter().map(|model| &model.id).filter(is_uneven).cloned().collect()
 }
 
 fn set_times(profiles: &mut [Profile], models: &[ModelId], times: &[Duration]) {

@@ -17,6 +17,11 @@ use crate::learn::profile_file::Profile;
 use crate::learn::train::{self, TrainError};
 use crate::premodel::Premodel;
 
+/// The most folds for sets without the others, and the folds within these. As many as for all
+/// pictures would take minutes more.
+const SUBSET_FOLDS: usize = 5;
+const SUBSET_INNER_FOLDS: usize = 3;
+
 /// How to evaluate.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
@@ -123,7 +128,9 @@ impl Run<'_> {
         let split = Split::folds(material, everything, self.options.folds);
         let mut evaluation = Evaluation::default();
         self.note_data(&mut evaluation);
-        let policies = self.step("the adaptive policy", || adaptive::learn(material, &split))?;
+        let policies = self.step("the adaptive policy", || {
+            adaptive::learn(material, &split, adaptive::INNER_FOLDS)
+        })?;
         let mut sheet = self.plain(&split, &policies);
         self.add_sequence(&split, &mut sheet, &mut evaluation);
         self.add_ablations(&split, &policies, &mut sheet)?;
@@ -246,11 +253,13 @@ impl Run<'_> {
         for left_out in (0..sets).filter(|_| sets > 2) {
             let kept: Vec<usize> = (0..sets).filter(|&set| set != left_out).collect();
             let pictures = self.material.pictures_of(&kept);
-            let split = Split::folds(self.material, pictures, self.options.folds);
+            let folds = self.options.folds.min(SUBSET_FOLDS);
+            let split = Split::folds(self.material, pictures, folds);
             if split.parts.len() > 1 {
                 let selection = Selection::Alone(self.names(&kept));
-                let policies =
-                    self.step(&selection.to_string(), || adaptive::learn(self.material, &split))?;
+                let policies = self.step(&selection.to_string(), || {
+                    adaptive::learn(self.material, &split, SUBSET_INNER_FOLDS)
+                })?;
                 let sheet = self.plain(&split, &policies);
                 groups.push(sheet.group(selection, self.material, self.options));
             }
@@ -280,7 +289,9 @@ impl Run<'_> {
 
     fn transfer(&self, selection: Selection, split: &Split) -> Result<Group, EvaluateError> {
         let material = self.material;
-        let policies = self.step(&selection.to_string(), || adaptive::learn(material, split))?;
+        let policies = self.step(&selection.to_string(), || {
+            adaptive::learn(material, split, adaptive::INNER_FOLDS)
+        })?;
         let mut sheet = self.plain(split, &policies);
         // The note on all pictures says why there is none.
         if let Ok(premodels) = sequence::learn(material, split) {
@@ -303,6 +314,15 @@ impl Run<'_> {
                  could not gain elsewhere, and macro averages say nothing."
                     .to_owned(),
             );
+        }
+        let uneven = &self.material.uneven;
+        if !uneven.is_empty() {
+            let names: Vec<&str> = uneven.iter().map(|model| model.as_str()).collect();
+            notes.push(format!(
+                "The profiles differ much in the latency of {}, and the mean is used: was a machine \
+                 busy while it measured?",
+                names.join(", ")
+            ));
         }
         let constant = told::constant_features(self.material);
         if !constant.is_empty() {

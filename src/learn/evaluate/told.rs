@@ -6,9 +6,8 @@ use super::figures::{Auc, Calibration, Correlation};
 use super::material::{Material, Part, Split, in_order};
 use super::metrics::calibration::{equal_mass_bins, expected_calibration_error};
 use super::metrics::signals::{auc, pearson};
-use crate::adaptive::Right;
 use crate::features::{FeatureRow, FeatureSet, Features};
-use crate::learn::adapt::{in_parallel, logistic};
+use crate::learn::adapt::{self, AdaptError, AdaptOptions, assurance, in_parallel, try_out};
 use crate::learn::learners::{FittedStage, Learner, LearnerError};
 use crate::premodel::Scaling;
 
@@ -22,7 +21,7 @@ pub(super) fn of_models(
 ) -> Result<(Vec<Auc>, Vec<Calibration>), EvaluateError> {
     let models: Vec<usize> = (0..material.models()).collect();
     let told = in_parallel(&models, |&model| of_model(material, split, model));
-    let told = told.into_iter().collect::<Result<Vec<_>, LearnerError>>()?;
+    let told = told.into_iter().collect::<Result<Vec<_>, EvaluateError>>()?;
     Ok(told.into_iter().unzip())
 }
 
@@ -30,14 +29,14 @@ fn of_model(
     material: &Material,
     split: &Split,
     model: usize,
-) -> Result<(Auc, Calibration), LearnerError> {
+) -> Result<(Auc, Calibration), EvaluateError> {
     let right = |picture: usize| material.answers.pictures[picture].right[model];
     let with_truth = |values: Vec<f64>| -> Vec<(f64, bool)> {
         values.into_iter().zip(split.pictures.iter().map(|&picture| right(picture))).collect()
     };
     let own = |picture: &usize| f64::from(confidence(material, *picture, model));
     let own = with_truth(split.pictures.iter().map(own).collect());
-    let calibrated = with_truth(calibrated(material, split, model));
+    let calibrated = with_truth(calibrated(material, split, model)?);
     let by_features = with_truth(by_features(material, split, model)?);
     let name = material.name(model).to_owned();
     let told = Auc {
@@ -63,18 +62,22 @@ fn confidence(material: &Material, picture: usize, model: usize) -> f32 {
     guesses.top().map_or(0.0, |top| guesses.logarithm(top).exp())
 }
 
-/// For each picture the confidence, calibrated as the adaptive policy does on the pictures of the
-/// other parts.
-fn calibrated(material: &Material, split: &Split, model: usize) -> Vec<f64> {
-    let inputs = |&picture: &usize| Right::inputs(confidence(material, picture, model), 0.0);
+/// For each picture the confidence, calibrated as the adaptive policy does (temperature, then
+/// logistic regression) on the pictures of the other parts.
+fn calibrated(material: &Material, split: &Split, model: usize) -> Result<Vec<f64>, AdaptError> {
+    let answers = &material.answers;
+    let pool = Some(vec![answers.models[model].clone()]);
+    // A prior would answer other than the model.
+    let options = AdaptOptions { pool, without: Some(adapt::Part::Prior) };
     let of = |part: &Part| {
-        let rows: Vec<[f32; 4]> = part.seen.iter().map(inputs).collect();
-        let is_right = |&picture: &usize| material.answers.pictures[picture].right[model];
-        let fitted = logistic(&rows, &part.seen.iter().map(is_right).collect::<Vec<_>>());
-        let judge = |picture: &usize| (*picture, f64::from(fitted.probability(inputs(picture))));
-        part.unseen.iter().map(judge).collect()
+        let policy = assurance::policy(adapt::fit(answers, &part.seen, &options)?, answers);
+        let certainty = |&picture: &usize| {
+            let trial = try_out(&policy, answers, picture, &answers.times, None);
+            (picture, f64::from(trial.certainty))
+        };
+        Ok(part.unseen.iter().map(certainty).collect())
     };
-    in_order(split.parts.iter().map(of).collect())
+    Ok(in_order(split.parts.iter().map(of).collect::<Result<_, AdaptError>>()?))
 }
 
 /// For each picture how likely the model is right by logistic regression on all features.

@@ -34,6 +34,11 @@ const UNITS: &str = "times in ms and energies in J where a key says so; accuraci
                      recall, F1, shares and calibration errors in percent; differences in \
                      percentage points; an interval's low and high hold 95 % of the resamples";
 
+/// The first sets have plots with these ids, and the first transfers with those.
+const SET_PLOTS: [&str; 8] =
+    ["set-1", "set-2", "set-3", "set-4", "set-5", "set-6", "set-7", "set-8"];
+const TRANSFER_PLOTS: [&str; 4] = ["transfer-1", "transfer-2", "transfer-3", "transfer-4"];
+
 /// Where a report was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
@@ -181,11 +186,11 @@ fn sections(evaluation: &Evaluation) -> Result<Vec<Section>, DrawError> {
         section("number", "How many models to deploy", number(evaluation)?),
         section("signals", "What the features say", signals(evaluation)?),
         section("confidence", "What confidences mean", confidence(evaluation)?),
-        section("sets", "Set by set", selected(evaluation, is_set)),
+        section("sets", "Set by set", selected(evaluation, is_set, &SET_PLOTS)?),
         section(
             "transfers",
             "Trained on some sets, tested on another",
-            selected(evaluation, is_transfer),
+            selected(evaluation, is_transfer, &TRANSFER_PLOTS)?,
         ),
         section("method", "Data and method", method(evaluation)),
     ])
@@ -283,12 +288,22 @@ fn is_transfer(selection: &Selection) -> bool {
     matches!(selection, Selection::Transfer { .. })
 }
 
-fn selected(evaluation: &Evaluation, wanted: fn(&Selection) -> bool) -> Vec<Markup> {
+/// A plot, as long as there are `ids`, and a table of each group.
+fn selected(
+    evaluation: &Evaluation,
+    wanted: fn(&Selection) -> bool,
+    ids: &[&'static str],
+) -> Result<Vec<Markup>, DrawError> {
     let groups = evaluation.groups.iter().filter(|group| wanted(&group.selection));
-    let tables: Vec<Markup> = groups
-        .flat_map(|group| [element("h3", group.selection.to_string()), tables::entries(group)])
-        .collect();
-    if tables.is_empty() { unmeasured() } else { tables }
+    let mut content = Vec::new();
+    for (number, group) in groups.enumerate() {
+        content.push(element("h3", group.selection.to_string()));
+        if let Some(id) = ids.get(number) {
+            content.push(figure(plots::accuracy::plot(id, group)?));
+        }
+        content.push(tables::entries(group));
+    }
+    Ok(if content.is_empty() { unmeasured() } else { content })
 }
 
 fn method(evaluation: &Evaluation) -> Vec<Markup> {

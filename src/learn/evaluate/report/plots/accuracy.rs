@@ -88,6 +88,7 @@ fn paint(canvas: &Canvas<'_>, group: &Group, ranges: &Ranges) -> Drawn {
     let (first, last) = ranges.time;
     let (low, high) = ranges.accuracy;
     let mut chart = ChartBuilder::on(&rest)
+        .margin_left(10)
         .margin_right(16)
         .margin_top(4)
         .x_label_area_size(48)

@@ -54,6 +54,7 @@ pub fn importance(all: &[Importance]) -> Result<Option<Plot>, DrawError> {
 fn lost(canvas: &Canvas<'_>, features: &[&Importance], span: (f64, f64)) -> Drawn {
     let rows = features.len() as f64;
     let mut chart = ChartBuilder::on(canvas)
+        .margin_left(10)
         .margin_right(30)
         .x_label_area_size(46)
         .y_label_area_size(220)
@@ -68,7 +69,7 @@ fn lost(canvas: &Canvas<'_>, features: &[&Importance], span: (f64, f64)) -> Draw
         .label_style(font(SMALL, INK))
         .axis_desc_style(font(TEXT, INK))
         .x_label_formatter(&|points| tenth(*points))
-        .x_desc("points of top-1 accuracy lost without the feature")
+        .x_desc("points of top-1 accuracy lost when the feature is shuffled")
         .draw()?;
     let left = chart.plotting_area().get_pixel_range().0.start;
     for (row, feature) in features.iter().enumerate() {
@@ -115,6 +116,7 @@ fn in_time(canvas: &Canvas<'_>, group: &Group, budgets: &[f64], kinds: &[Kind]) 
     let names: Vec<_> = kinds.iter().map(|kind| (kind.to_string(), colour(*kind))).collect();
     legend(&top, &names, (58, 14), WIDTH as i32)?;
     let mut chart = ChartBuilder::on(&rest)
+        .margin_left(10)
         .margin_right(16)
         .margin_top(16)
         .x_label_area_size(46)
