@@ -14,6 +14,11 @@ CARGO_DENY_VERSION := 0.20.2
 VIDEO ?= samples/bikes.mp4
 DEMO_FLAGS ?= --realtime --top-k 3
 
+# Directories of labelled pictures that `make evaluate` profiles, each a set of its own; and what else
+# `classifyd evaluate` is told, for example `EVALUATE_FLAGS="--budget 16ms,33ms"`.
+IMAGES ?= $(patsubst %/,%,$(wildcard ../shared/data/images/*/))
+EVALUATE_FLAGS ?=
+
 # A setting of the environment wins: a GPU build of ONNX Runtime, say.
 export ORT_DYLIB_PATH ?= $(CURDIR)/lib/libonnxruntime.so
 
@@ -79,6 +84,29 @@ bench: setup ## Run the micro-benchmarks
 .PHONY: bench-replay
 bench-replay: build ## Compare a replay with ONNX Runtime alone
 	scripts/bench-replay.sh
+
+.PHONY: evaluate
+evaluate: build ## Profile the directories in IMAGES and say what choosing is worth
+	@if [ -z "$(strip $(IMAGES))" ]; then \
+	    echo "There are no pictures: name directories of labelled images, as in"; \
+	    echo "  make evaluate IMAGES=\"photos holiday\""; \
+	    echo "(labelled as the README says under \"Your own premodel\")"; \
+	    exit 1; \
+	fi
+	@mkdir -p evaluation; \
+	profiles=(); \
+	for directory in $(IMAGES); do \
+	    profile="evaluation/$$(basename "$$directory").parquet"; \
+	    if [ ! -e "$$profile" ]; then \
+	        resume=(); if [ -e "$$profile.partial" ]; then resume=(--resume); fi; \
+	        echo "==> Profiling $$directory"; \
+	        ./target/release/classifyd profile --images "$$directory" --out "$$profile" \
+	            "$${resume[@]}"; \
+	    fi; \
+	    profiles+=(--profile "$$profile"); \
+	done; \
+	./target/release/classifyd evaluate "$${profiles[@]}" --report evaluation/report \
+	    $(EVALUATE_FLAGS)
 
 .PHONY: clean
 clean: ## Remove what was built

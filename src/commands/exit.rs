@@ -9,6 +9,7 @@ use crate::capture::{CaptureError, ImageFileError};
 use crate::config::ConfigError;
 use crate::inference::{LoadError, RosterError};
 use crate::install::NoModels;
+use crate::learn::evaluate::{EvaluateError, ReportError, TableError};
 use crate::learn::folders::FoldersError;
 use crate::learn::labels::LabelsError;
 use crate::learn::profile_file::{JournalError, ProfileError};
@@ -207,6 +208,28 @@ impl From<TrainError> for Failure {
     }
 }
 
+impl From<EvaluateError> for Failure {
+    fn from(error: EvaluateError) -> Self {
+        match error {
+            EvaluateError::Train(error) => error.into(),
+            EvaluateError::Adapt(_) | EvaluateError::Table(_) => Self::new(ExitCode::Usage, error),
+            EvaluateError::Learner(_) | EvaluateError::Premodel(_) => {
+                Self::new(ExitCode::Other, error)
+            }
+        }
+    }
+}
+
+impl From<TableError> for Failure {
+    fn from(error: TableError) -> Self {
+        let code = match &error {
+            TableError::Read { .. } => ExitCode::NoInput,
+            TableError::Form { .. } | TableError::Latency { .. } => ExitCode::Other,
+        };
+        Self { code, error: error.into() }
+    }
+}
+
 /// Errors that always end with one code.
 macro_rules! always {
     ($($error:ty => $code:ident),+ $(,)?) => {
@@ -228,4 +251,5 @@ always! {
     PremodelError => Unavailable,
     NoModelLeft => Unavailable,
     NoPoolLeft => Unavailable,
+    ReportError => Other,
 }

@@ -6,6 +6,7 @@ mod check;
 mod configured;
 mod doctor;
 mod equipment;
+mod evaluate;
 mod exit;
 mod explain;
 mod generate;
@@ -75,6 +76,8 @@ pub enum Command {
     Profile(profile::Arguments),
     /// Train a premodel on profiles
     Train(train::Arguments),
+    /// Say what models, premodels and the adaptive policy are worth on unseen pictures
+    Evaluate(evaluate::Arguments),
     /// Compare a replay's speed with that of ONNX Runtime alone
     #[command(after_help = BENCH_EXAMPLES)]
     Bench(bench::Arguments),
@@ -119,6 +122,7 @@ impl Cli {
             Command::Explain(arguments) => explain::run(&arguments, &context),
             Command::Profile(arguments) => profile::run(arguments, &context),
             Command::Train(arguments) => train::run(&arguments),
+            Command::Evaluate(arguments) => evaluate::run(&arguments),
             Command::Bench(arguments) => bench::run(arguments, &context),
             Command::Completions(arguments) => generate::completions(&arguments),
             Command::Man(arguments) => generate::man(&arguments),

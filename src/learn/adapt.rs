@@ -36,6 +36,8 @@ use crate::adaptive::{
 use crate::models::ModelId;
 
 pub use answers::{Answered, Answers};
+pub(crate) use linear::ridge;
+pub(crate) use trial::try_from;
 pub use trial::{Trial, try_out};
 
 use gains::Setting;

@@ -22,13 +22,13 @@
 mod adaptive;
 mod ballot;
 mod correlation;
-mod deployment;
+pub(crate) mod deployment;
 mod evaluation;
-mod folds;
+pub(crate) mod folds;
 mod options;
 mod parallel;
 mod report;
-mod samples;
+pub(crate) mod samples;
 mod selection;
 mod table;
 #[cfg(test)]
@@ -46,6 +46,7 @@ use crate::premodel::{
     Example, KnownModel, LabelSource, MAX_K, Premodel, Recipe, RecipeFault, RightSet, Scaling,
 };
 
+pub(crate) use adaptive::learn_policy;
 pub use adaptive::{Goal, GoalMissed, choose_point};
 pub use deployment::{Deployment, Step};
 pub(crate) use evaluation::random_mix;
@@ -189,24 +190,24 @@ pub fn train(
 }
 
 /// What training on some of the pictures needs besides them.
-struct Plan<'a> {
-    options: &'a TrainOptions,
+pub(crate) struct Plan<'a> {
+    pub(crate) options: &'a TrainOptions,
     /// The models that may get a stage.
-    candidates: Vec<usize>,
-    machines: Vec<String>,
-    label_source: LabelSource,
+    pub(crate) candidates: Vec<usize>,
+    pub(crate) machines: Vec<String>,
+    pub(crate) label_source: LabelSource,
 }
 
 /// A premodel, and how it came about.
-struct Fitted {
-    premodel: Premodel,
+pub(crate) struct Fitted {
+    pub(crate) premodel: Premodel,
     deployment: Deployment,
     features: FeatureSelection,
     k: KSelection,
 }
 
 /// Whether there are pictures enough for the options.
-fn check_size(samples: &Samples, options: &TrainOptions) -> Result<(), TrainError> {
+pub(crate) fn check_size(samples: &Samples, options: &TrainOptions) -> Result<(), TrainError> {
     let (folds, images) = (options.folds, samples.pictures.len());
     if let KChoice::Fixed(k) = options.k
         && images < k
@@ -218,7 +219,11 @@ fn check_size(samples: &Samples, options: &TrainOptions) -> Result<(), TrainErro
 }
 
 /// Trains on the pictures of these numbers, and makes every choice by them alone.
-fn fit(samples: &Samples, pictures: &[usize], plan: &Plan) -> Result<Fitted, TrainError> {
+pub(crate) fn fit(
+    samples: &Samples,
+    pictures: &[usize],
+    plan: &Plan,
+) -> Result<Fitted, TrainError> {
     let options = plan.options;
     let pictures: Vec<&Picture> = pictures.iter().map(|&n| &samples.pictures[n]).collect();
     let latencies = samples.mean_latencies(&pictures);
@@ -289,7 +294,7 @@ fn examples(
 }
 
 /// Who said what the pictures of all profiles show.
-fn label_source(profiles: &[Profile]) -> Result<LabelSource, TrainError> {
+pub(crate) fn label_source(profiles: &[Profile]) -> Result<LabelSource, TrainError> {
     let first = profiles.first().map(|profile| &profile.header.truth).ok_or(TrainError::NoImage)?;
     for (number, profile) in profiles.iter().enumerate() {
         if profile.header.truth != *first {
@@ -308,7 +313,7 @@ fn label_source(profiles: &[Profile]) -> Result<LabelSource, TrainError> {
 }
 
 /// The machines that measured, each once, fit to be shown.
-fn machines(profiles: &[Profile]) -> Vec<String> {
+pub(crate) fn machines(profiles: &[Profile]) -> Vec<String> {
     let mut machines = Vec::new();
     for profile in profiles {
         let text = profile.header.machine.to_string();

@@ -54,11 +54,11 @@ fn premodel(golden: &Golden) -> Premodel {
         k: golden.k,
         criterion: Criterion::Top1,
         label_source: LabelSource::Labels,
-        adaptive: None,
         trained_on: "random numbers".to_owned(),
         features: looked_at(),
         scaling: Scaling::of(examples.iter().map(|example| &example.features)).unwrap(),
         examples,
+        adaptive: None,
     })
     .unwrap()
 }

@@ -17,6 +17,7 @@ mod bad_video;
 mod command_line;
 mod commands;
 mod deadlines;
+mod evaluating;
 mod images;
 mod own_model;
 mod policies;

@@ -44,7 +44,7 @@ pub(super) fn penalties<const N: usize>(rows: &[[f32; N]], ridge: f64) -> [f64; 
 }
 
 /// Ridge regression: the weights that predict `targets` from `rows` with the least squared error.
-pub(super) fn ridge<const N: usize>(rows: &[[f32; N]], targets: &[f32], ridge: f64) -> [f32; N] {
+pub(crate) fn ridge<const N: usize>(rows: &[[f32; N]], targets: &[f32], ridge: f64) -> [f32; N] {
     let mut matrix = [[0.0; N]; N];
     let mut right = [0.0; N];
     for (row, &target) in rows.iter().zip(targets) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::answers::Answers;
-use crate::adaptive::{Adaptive, Evidence};
+use crate::adaptive::{Adaptive, Evidence, Preference};
 
 /// What the policy made of a picture.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,11 +34,22 @@ pub fn try_out(
     times: &[Duration],
     budget: Option<Duration>,
 ) -> Trial {
+    let start = policy.start(&Evidence::default());
+    try_from(policy, start, (answers, picture), times, budget)
+}
+
+/// The same with the first of some candidates to begin with.
+pub(crate) fn try_from(
+    policy: &Adaptive,
+    mut candidates: Vec<Preference>,
+    (answers, picture): (&Answers, usize),
+    times: &[Duration],
+    budget: Option<Duration>,
+) -> Trial {
     let pool = &policy.knowledge().pool;
     let mut evidence = Evidence::default();
     let mut trial =
         Trial { ranking: Vec::new(), certainty: 0.0, runs: Vec::new(), time: Duration::ZERO };
-    let mut candidates = policy.start(&evidence);
     loop {
         let fits = |model: usize| budget.is_none_or(|budget| trial.time + times[model] <= budget);
         let Some(next) = candidates.iter().find(|one| fits(pool[one.model])) else { break };

@@ -51,6 +51,19 @@ pub struct Data {
     pub resamples: usize,
     /// Where the latencies are from, if not from the profiles themselves.
     pub latency_table: Option<String>,
+    /// The premodel file that was evaluated as it is.
+    pub premodel: Option<GivenPremodel>,
+    /// What a reader should know of these data, in sentences.
+    pub notes: Vec<String>,
+}
+
+/// A premodel file that was evaluated as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GivenPremodel {
+    /// The file.
+    pub file: String,
+    /// What it says it was trained on.
+    pub trained_on: String,
 }
 
 /// A set of images.
@@ -83,6 +96,8 @@ pub enum Selection {
     All,
     /// One set, by the same cross-validation.
     Set(String),
+    /// Some sets, trained and tested on without the others, by cross-validation.
+    Alone(Vec<String>),
     /// One set, judged by what was trained on others only.
     Transfer {
         /// The sets that were trained on.
@@ -97,6 +112,7 @@ impl fmt::Display for Selection {
         match self {
             Self::All => f.write_str("all images"),
             Self::Set(name) => f.write_str(name),
+            Self::Alone(names) => write!(f, "{} alone", names.join(" + ")),
             Self::Transfer { trained_on, tested_on } => {
                 write!(f, "trained on {}, tested on {tested_on}", trained_on.join(" + "))
             }

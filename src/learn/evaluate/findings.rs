@@ -127,20 +127,21 @@ fn learner_mix(group: &Group) -> Option<String> {
     let against = group.best(Kind::PaperSequence).map_or(String::new(), |paper| {
         format!("; {} is right on {} in {}", paper.name, percent(paper.top1.value), time(paper))
     });
-    Some(format!(
-        "Of {} the best is {}: right on {} in {}{against}. Picked after the fact, the best of many \
-         is flattered.",
-        plural(group.of(Kind::LearnerMix).count(), "mix of learners"),
-        best.name,
-        percent(best.top1.value),
-        time(best)
-    ))
+    let worth = format!("right on {} in {}{against}", percent(best.top1.value), time(best));
+    Some(match group.of(Kind::LearnerMix).count() {
+        1 => format!("{}, chosen without the images it is judged on: {worth}.", best.name),
+        many => format!(
+            "Of {} the best is {}: {worth}. Picked after the fact, the best of many is flattered.",
+            plural(many, "mix of learners"),
+            best.name
+        ),
+    })
 }
 
 fn oracle(group: &Group) -> Option<String> {
     let oracle = group.best(Kind::Oracle)?;
     Some(format!(
-        "A perfect choice among the same models would be right on {} in {}: no chooser that runs \
+        "A perfect choice among all models would be right on {} in {}: no chooser that runs \
          one model for each image can be right more often.",
         percent(oracle.top1.value),
         time(oracle)

@@ -45,17 +45,27 @@ pub(super) fn learn(
     options: &TrainOptions,
 ) -> Result<Knowledge, TrainError> {
     let answers = Answers::gather(profiles);
-    let pictures: Vec<usize> = (0..answers.pictures.len()).collect();
-    let adapt_options = AdaptOptions { pool: options.pool.clone(), without: None };
-    let mut knowledge = adapt::fit(&answers, &pictures, &adapt_options)?;
     let groups: Vec<usize> = samples.pictures.iter().map(|picture| picture.group).collect();
-    let folds = folds::deal(&groups, options.folds, options.seed);
-    let tested = assurance::cross_validate(&answers, &folds, &adapt_options, &answers.times, None)?;
-    assurance::note(&mut knowledge.points, &tested, &answers, &pictures);
+    let pictures: Vec<usize> = (0..groups.len()).collect();
+    let adapt_options = AdaptOptions { pool: options.pool.clone(), without: None };
+    let dealt = folds::deal(&groups, options.folds, options.seed);
+    learn_policy(&answers, (&pictures, &dealt), &adapt_options, options.goal)
+}
+
+/// The same on some of the pictures, numbered in ascending order; `folds` holds each of them once.
+pub(crate) fn learn_policy(
+    answers: &Answers,
+    (pictures, folds): (&[usize], &[Vec<usize>]),
+    options: &AdaptOptions,
+    goal: Goal,
+) -> Result<Knowledge, TrainError> {
+    let mut knowledge = adapt::fit(answers, pictures, options)?;
+    let tested = assurance::cross_validate(answers, folds, options, &answers.times, None)?;
+    assurance::note(&mut knowledge.points, &tested, answers, pictures);
     knowledge.time = TIME;
     let models = 0..answers.models.len();
-    let best = models.map(|model| answers.accuracy(model, &pictures)).fold(0.0, f64::max);
-    knowledge.chosen = match options.goal {
+    let best = models.map(|model| answers.accuracy(model, pictures)).fold(0.0, f64::max);
+    knowledge.chosen = match goal {
         Goal::AsGoodAsTheBest => choose_point(&knowledge.points, Goal::Accuracy(best))
             .unwrap_or_else(|_| most_accurate(&knowledge.points)),
         goal => choose_point(&knowledge.points, goal)?,

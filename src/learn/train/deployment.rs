@@ -35,23 +35,23 @@ pub struct Step {
 
 impl Deployment {
     /// The models in the order of their stages.
-    pub(super) fn sequence(&self) -> Vec<usize> {
+    pub(crate) fn sequence(&self) -> Vec<usize> {
         self.steps.iter().map(|step| step.model).collect()
     }
 }
 
 /// The models that may get a stage, and what is known of them.
-pub(super) struct Field<'a> {
+pub(crate) struct Field<'a> {
     /// For each picture, the models that are right on it.
-    pub(super) right: &'a [RightSet],
+    pub(crate) right: &'a [RightSet],
     /// The models, fastest first; that order decides between equals.
-    pub(super) candidates: &'a [usize],
+    pub(crate) candidates: &'a [usize],
     /// The mean latency of each model.
-    pub(super) latencies: &'a [Duration],
+    pub(crate) latencies: &'a [Duration],
 }
 
 /// Chooses among the candidates. `None` if none of them is right on any picture.
-pub(super) fn deploy(field: &Field, mode: DeploymentMode, theta: f64) -> Option<Deployment> {
+pub(crate) fn deploy(field: &Field, mode: DeploymentMode, theta: f64) -> Option<Deployment> {
     let (right, candidates) = (field.right, field.candidates);
     let optima: Vec<_> = right.iter().map(|set| set.first_of(candidates)).collect();
     let optimal = |model| optima.iter().filter(|optimum| **optimum == Some(model)).count();

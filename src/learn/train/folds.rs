@@ -10,7 +10,7 @@ use std::collections::HashMap;
 /// The groups are shuffled by `seed`, then dealt the largest first, each to the fold that has the
 /// fewest pictures (of equals the first). Without groups of several, folds differ by at most one
 /// picture. The same arguments give the same folds; positions ascend within each.
-pub(super) fn deal(groups: &[usize], folds: usize, seed: u64) -> Vec<Vec<usize>> {
+pub(crate) fn deal(groups: &[usize], folds: usize, seed: u64) -> Vec<Vec<usize>> {
     let mut members = by_group(groups);
     fastrand::Rng::with_seed(seed).shuffle(&mut members);
     // Stable: groups of one size stay shuffled.

@@ -96,7 +96,7 @@ impl Default for TrainOptions {
 
 impl TrainOptions {
     /// Finds the first option that makes no sense whatever the pictures.
-    pub(super) fn check(&self) -> Result<(), TrainError> {
+    pub(crate) fn check(&self) -> Result<(), TrainError> {
         match self.k {
             KChoice::Fixed(k) if !(1..=MAX_K).contains(&k) => return Err(TrainError::K(k)),
             KChoice::Fixed(_) | KChoice::Auto => {}

@@ -10,24 +10,24 @@ use crate::models::ModelId;
 use crate::premodel::{Criterion, MAX_MODELS, RecipeFault, RightSet};
 
 /// The pictures of all profiles; models are given by their position in `models`.
-pub(super) struct Samples {
-    pub(super) models: Vec<ProfiledModel>,
-    pub(super) pictures: Vec<Picture>,
+pub(crate) struct Samples {
+    pub(crate) models: Vec<ProfiledModel>,
+    pub(crate) pictures: Vec<Picture>,
 }
 
 /// A picture that every model was shown.
-pub(super) struct Picture {
-    pub(super) features: Features,
-    pub(super) right: RightSet,
+pub(crate) struct Picture {
+    pub(crate) features: Features,
+    pub(crate) right: RightSet,
     /// Of each model, in the profile that the picture is of.
-    pub(super) latencies: Vec<Duration>,
+    pub(crate) latencies: Vec<Duration>,
     /// Pictures of one group are learnt from, or tested on, as a whole.
-    pub(super) group: usize,
+    pub(crate) group: usize,
 }
 
 impl Samples {
     /// Joins profiles of the same models.
-    pub(super) fn gather(profiles: &[Profile], criterion: Criterion) -> Result<Self, TrainError> {
+    pub(crate) fn gather(profiles: &[Profile], criterion: Criterion) -> Result<Self, TrainError> {
         let first = profiles.first().ok_or(TrainError::NoImage)?;
         let models = first.header.models.clone();
         if models.len() > MAX_MODELS {
@@ -52,7 +52,7 @@ impl Samples {
     }
 
     /// The positions of the models asked for, in ascending order; of all models if none was.
-    pub(super) fn candidates(&self, asked: Option<&[ModelId]>) -> Result<Vec<usize>, TrainError> {
+    pub(crate) fn candidates(&self, asked: Option<&[ModelId]>) -> Result<Vec<usize>, TrainError> {
         let Some(asked) = asked else { return Ok((0..self.models.len()).collect()) };
         if asked.is_empty() {
             return Err(TrainError::NoModelAllowed);
@@ -73,7 +73,7 @@ impl Samples {
     }
 
     /// The mean latency of each model over some pictures, at least one.
-    pub(super) fn mean_latencies(&self, pictures: &[&Picture]) -> Vec<Duration> {
+    pub(crate) fn mean_latencies(&self, pictures: &[&Picture]) -> Vec<Duration> {
         let mean = |model: usize| {
             let total: Duration = pictures.iter().map(|picture| picture.latencies[model]).sum();
             Duration::from_secs_f64(total.as_secs_f64() / pictures.len() as f64)

@@ -179,6 +179,11 @@ fn data() -> Data {
         seed: 7,
         resamples: 1000,
         latency_table: None,
+        premodel: Some(GivenPremodel {
+            file: "premodel.safetensors".to_owned(),
+            trained_on: "2,400 pictures".to_owned(),
+        }),
+        notes: vec!["The same on every image, so that nothing looks at it: hue7.".to_owned()],
     }
 }
 

@@ -9,7 +9,7 @@ pub(crate) mod example;
 pub mod markup;
 pub mod numbers;
 mod plots;
-mod tables;
+pub(super) mod tables;
 #[cfg(test)]
 mod tests;
 
@@ -33,6 +33,11 @@ const STYLE: &str = include_str!("page.css");
 const UNITS: &str = "times in ms and energies in J where a key says so; accuracies, precision, \
                      recall, F1, shares and calibration errors in percent; differences in \
                      percentage points; an interval's low and high hold 95 % of the resamples";
+
+/// The first sets have plots with these ids, and the first transfers with those.
+const SET_PLOTS: [&str; 8] =
+    ["set-1", "set-2", "set-3", "set-4", "set-5", "set-6", "set-7", "set-8"];
+const TRANSFER_PLOTS: [&str; 4] = ["transfer-1", "transfer-2", "transfer-3", "transfer-4"];
 
 /// Where a report was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,11 +81,23 @@ impl From<DrawError> for ReportError {
     }
 }
 
+/// Makes the directory if need be, and finds out whether files can be written there.
+pub fn prepare(directory: &Path) -> Result<(), ReportError> {
+    make(directory)?;
+    let path = directory.join("report.json");
+    let opened = fs::OpenOptions::new().create(true).append(true).open(&path);
+    opened.map(drop).map_err(|source| ReportError::File { path, source })
+}
+
+fn make(directory: &Path) -> Result<(), ReportError> {
+    fs::create_dir_all(directory)
+        .map_err(|source| ReportError::Directory { path: directory.to_owned(), source })
+}
+
 /// Writes both files into the directory, which is made if need be. What is there is overwritten.
 pub fn write(directory: &Path, evaluation: &Evaluation) -> Result<Written, ReportError> {
     let (page, figures) = (html(evaluation)?, json(evaluation)?);
-    fs::create_dir_all(directory)
-        .map_err(|source| ReportError::Directory { path: directory.to_owned(), source })?;
+    make(directory)?;
     let written =
         Written { html: directory.join("report.html"), json: directory.join("report.json") };
     for (path, text) in [(&written.html, page), (&written.json, figures)] {
@@ -169,11 +186,11 @@ fn sections(evaluation: &Evaluation) -> Result<Vec<Section>, DrawError> {
         section("number", "How many models to deploy", number(evaluation)?),
         section("signals", "What the features say", signals(evaluation)?),
         section("confidence", "What confidences mean", confidence(evaluation)?),
-        section("sets", "Set by set", selected(evaluation, is_set)),
+        section("sets", "Set by set", selected(evaluation, is_set, &SET_PLOTS)?),
         section(
             "transfers",
             "Trained on some sets, tested on another",
-            selected(evaluation, is_transfer),
+            selected(evaluation, is_transfer, &TRANSFER_PLOTS)?,
         ),
         section("method", "Data and method", method(evaluation)),
     ])
@@ -243,8 +260,8 @@ fn signals(evaluation: &Evaluation) -> Result<Vec<Markup>, DrawError> {
     if !evaluation.auc.is_empty() {
         content.push(tables::auc(evaluation));
         content.push(note(
-            "The first column is known before a model runs, the others only after it ran. An area \
-             of 0.5 is guessing, 1 is knowing.",
+            "The first column is known before a model runs (logistic regression on all features), the \
+             others only after it ran. An area of 0.5 is guessing, 1 is knowing.",
         ));
     }
     if let Some(plot) = plots::bars::importance(&evaluation.importance)? {
@@ -264,30 +281,41 @@ fn confidence(evaluation: &Evaluation) -> Result<Vec<Markup>, DrawError> {
 }
 
 fn is_set(selection: &Selection) -> bool {
-    matches!(selection, Selection::Set(_))
+    matches!(selection, Selection::Set(_) | Selection::Alone(_))
 }
 
 fn is_transfer(selection: &Selection) -> bool {
     matches!(selection, Selection::Transfer { .. })
 }
 
-fn selected(evaluation: &Evaluation, wanted: fn(&Selection) -> bool) -> Vec<Markup> {
+/// A plot, as long as there are `ids`, and a table of each group.
+fn selected(
+    evaluation: &Evaluation,
+    wanted: fn(&Selection) -> bool,
+    ids: &[&'static str],
+) -> Result<Vec<Markup>, DrawError> {
     let groups = evaluation.groups.iter().filter(|group| wanted(&group.selection));
-    let tables: Vec<Markup> = groups
-        .flat_map(|group| [element("h3", group.selection.to_string()), tables::entries(group)])
-        .collect();
-    if tables.is_empty() { unmeasured() } else { tables }
+    let mut content = Vec::new();
+    for (number, group) in groups.enumerate() {
+        content.push(element("h3", group.selection.to_string()));
+        if let Some(id) = ids.get(number) {
+            content.push(figure(plots::accuracy::plot(id, group)?));
+        }
+        content.push(tables::entries(group));
+    }
+    Ok(if content.is_empty() { unmeasured() } else { content })
 }
 
 fn method(evaluation: &Evaluation) -> Vec<Markup> {
     vec![
         tables::data(&evaluation.data),
         tables::models(&evaluation.data),
+        tables::data_notes(&evaluation.data),
         note(
             "The images are dealt into folds; each fold is judged by choosers trained from scratch \
              on the others. Intervals are percentile bootstraps: images, or videos where images \
              come from videos, are drawn anew with replacement, and the middle 95 % of the outcomes \
-             are kept. Percentiles of time are by nearest rank. F1 is the mean of the classes' F1. \
+             are kept. A run of a model counts with the model's median latency. Percentiles of time are by nearest rank. F1 is the mean of the classes' F1. \
              The oracle runs the fastest model that is right, and the fastest of all where none is. \
              The calibration error puts equally many images into each bin.",
         ),

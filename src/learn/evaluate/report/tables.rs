@@ -204,9 +204,12 @@ pub fn importance(evaluation: &Evaluation) -> Markup {
     let line = |one: &crate::learn::evaluate::figures::Importance| {
         row(&one.feature, [signed(one.points_lost)])
     };
-    Table::new("Points of accuracy lost without each feature", &["feature", "points lost"])
-        .rows(evaluation.importance.iter().map(line))
-        .finish()
+    Table::new(
+        "Points of accuracy lost when the values of a feature are shuffled",
+        &["feature", "points lost"],
+    )
+    .rows(evaluation.importance.iter().map(line))
+    .finish()
 }
 
 /// The calibration errors.
@@ -222,7 +225,7 @@ pub fn calibration(evaluation: &Evaluation) -> Markup {
 
 /// The models, and what they cost.
 pub fn models(data: &Data) -> Markup {
-    let columns = ["model", "mean latency, ms", "energy, J", "ran on"];
+    let columns = ["model", "latency, ms", "energy, J", "ran on"];
     let line = |model: &crate::learn::evaluate::figures::Model| {
         let energy = or_dash(model.energy_j, three_digits);
         row(&model.name, [three_digits(model.latency_ms), energy, model.provider.clone()])
@@ -234,7 +237,11 @@ pub fn models(data: &Data) -> Markup {
 pub fn data(data: &Data) -> Markup {
     let sets: Vec<String> =
         data.sets.iter().map(|set| format!("{} ({})", set.name, count(set.images))).collect();
-    let latencies = data.latency_table.as_deref().unwrap_or("as measured on each image");
+    let latencies = data.latency_table.as_deref().unwrap_or("the medians of the profiles");
+    let premodel = data.premodel.as_ref().map_or_else(
+        || "none".to_owned(),
+        |given| format!("{}, as given: trained on {}", given.file, given.trained_on),
+    );
     let facts = [
         ("Sets of images", sets.join(", ")),
         ("Images", count(data.images)),
@@ -242,6 +249,7 @@ pub fn data(data: &Data) -> Markup {
         ("True classes from", data.truth.clone()),
         ("Machines", data.machines.join("; ")),
         ("Latencies from", latencies.to_owned()),
+        ("Premodel file", premodel),
         ("Folds", data.folds.to_string()),
         ("Seed", data.seed.to_string()),
         ("Resamples for intervals", count(data.resamples)),
@@ -249,4 +257,12 @@ pub fn data(data: &Data) -> Markup {
     let fact =
         |(name, value): (&str, String)| Markup::join([element("dt", name), element("dd", value)]);
     element_with("dl", &[("class", "facts")], Markup::join(facts.map(fact)))
+}
+
+/// What a reader should know of the data; nothing if there is nothing.
+pub fn data_notes(data: &Data) -> Markup {
+    if data.notes.is_empty() {
+        return Markup::none();
+    }
+    element("ul", Markup::join(data.notes.iter().map(|note| element("li", note))))
 }

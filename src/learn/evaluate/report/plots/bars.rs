@@ -42,12 +42,12 @@ pub fn importance(all: &[Importance]) -> Result<Option<Plot>, DrawError> {
         .map(|one| format!("{} {}", one.feature, signed(one.points_lost)))
         .collect();
     let alt = format!(
-        "Bars of {} features by the points of accuracy lost without each. The first: {}.",
+        "Bars of {} features by the points of accuracy lost when each is shuffled. The first: {}.",
         sorted.len(),
         most.join(", ")
     );
-    let caption = "Each bar is what accuracy loses if the feature is left out and the rest is \
-                   trained again. A bar to the left says that the feature does harm.";
+    let caption = "Each bar is what the accuracy of the paper's sequence loses if the values of the \
+                   feature are shuffled among the images it is judged on. A bar to the left says that the feature does harm.";
     Ok(Some(plot.titled("What each feature is worth").described(alt, caption)))
 }
 
@@ -69,7 +69,7 @@ fn lost(canvas: &Canvas<'_>, features: &[&Importance], span: (f64, f64)) -> Draw
         .label_style(font(SMALL, INK))
         .axis_desc_style(font(TEXT, INK))
         .x_label_formatter(&|points| signed(*points))
-        .x_desc("points of top-1 accuracy lost without the feature")
+        .x_desc("points of top-1 accuracy lost when the feature is shuffled")
         .draw()?;
     let left = chart.plotting_area().get_pixel_range().0.start;
     for (row, feature) in features.iter().enumerate() {

@@ -53,8 +53,8 @@ fn paint(canvas: &Canvas<'_>, points: &[&Deployed], accuracy: (f64, f64)) -> Dra
     legend(&top, &keys, (68, 14), SIZE.0 as i32)?;
     let most = points.iter().map(|point| point.count).max().unwrap_or(1);
     let mut chart = ChartBuilder::on(&rest)
-        .margin_left(12)
-        .margin_right(16)
+        .margin_left(10)
+        .margin_right(60)
         .margin_top(8)
         .x_label_area_size(46)
         .y_label_area_size(58)

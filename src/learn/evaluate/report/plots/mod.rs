@@ -52,7 +52,7 @@ const SMALL: u32 = 12;
 const CHARACTER: f64 = 0.55;
 
 /// Longer names are cut, lest they leave the drawing.
-const NAME: usize = 26;
+const NAME: usize = 42;
 
 type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 

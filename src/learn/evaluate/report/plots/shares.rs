@@ -11,7 +11,7 @@ use crate::learn::evaluate::figures::{Entry, Group, Kind, Share};
 
 const WIDTH: u32 = 960;
 const ROW: usize = 30;
-const NAMES: i32 = 220;
+const NAMES: i32 = 290;
 
 /// `None` if no chooser said what it ran.
 pub fn plot(group: &Group) -> Result<Option<Plot>, DrawError> {
