@@ -104,7 +104,7 @@ impl LatencyTable {
         let form = |source| TableError::Form { path: path.to_owned(), source: Box::new(source) };
         let Document { device, source, models } = toml::from_str(text).map_err(form)?;
         let latency = |(model, found): (String, String)| {
-            let time = parse_time(&found).filter(|time| !time.is_zero());
+            let time = humantime::parse_duration(&found).ok().filter(|time| !time.is_zero());
             let path = path.to_owned();
             time.map(|time| (model.clone(), time)).ok_or(TableError::Latency { path, model, found })
         };
@@ -139,14 +139,6 @@ impl LatencyTable {
     }
 }
 
-/// `12.9ms`: humantime knows whole numbers only.
-fn parse_time(text: &str) -> Option<Duration> {
-    let units = [("ms", 1e-3), ("us", 1e-6), ("s", 1.0)];
-    let (number, unit) =
-        units.into_iter().find_map(|(name, unit)| Some((text.trim().strip_suffix(name)?, unit)))?;
-    Duration::try_from_secs_f64(number.trim().parse::<f64>().ok()? * unit).ok()
-}
-
 fn keep<T>(items: &mut Vec<T>, kept: &[bool]) {
     let mut kept = kept.iter();
     items.retain(|_| kept.next().copied().unwrap_or(false));
@@ -162,11 +154,14 @@ mod tests {
 
     #[test]
     fn times_have_a_unit_and_may_have_a_fraction() {
-        assert_eq!(parse_time("12.9ms"), Some(Duration::from_micros(12_900)));
-        assert_eq!(parse_time("0.5 s"), Some(Duration::from_millis(500)));
-        assert_eq!(parse_time("70us"), Some(Duration::from_micros(70)));
-        for wrong in ["12.9", "-3ms", "NaNms", "infs", "1e300s", "ms"] {
-            assert_eq!(parse_time(wrong), None, "{wrong}");
+        let latency = |time: &str| {
+            let text = format!("device = \"a\"\nsource = \"b\"\n[models]\nred = \"{time}\"\n");
+            Some(parse(&text).ok()?.times(&[ModelId::new("red")?])[0])
+        };
+        assert_eq!(latency("12.9ms"), Some(Duration::from_micros(12_900)));
+        assert_eq!(latency("70us"), Some(Duration::from_micros(70)));
+        for wrong in ["12.9", "-3ms", "NaNms", "infs", "1e300s", "ms", ""] {
+            assert_eq!(latency(wrong), None, "{wrong}");
         }
     }
 

@@ -39,8 +39,9 @@ pub struct Options {
 
 /// What choosing takes, besides the models.
 ///
-/// Fixed, so that the same profiles give the same report. The defaults were measured on one core of
-/// an Intel Xeon (Sapphire Rapids) by `make bench`.
+/// Fixed, so that the same profiles give the same report. The defaults for features and vote were
+/// measured on one core of an Intel Xeon (Sapphire Rapids) by `make bench`; that for the decisions,
+/// which are arithmetic on some dozen numbers, is an allowance and was not measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overheads {
     /// The features of a picture.
