@@ -35,7 +35,8 @@ pub struct Arguments {
     /// separated by commas
     #[arg(long, value_name = "N|auto|NAMES", default_value = "7", value_parser = features)]
     features: FeatureChoice,
-    /// Models that may be deployed, separated by commas [default: all]
+    /// Models that may be deployed, separated by commas [default: all, but of several that share
+    /// their weights only the one of the largest input]
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = model_name)]
     candidates: Vec<ModelId>,
     /// What decides which model is deployed next

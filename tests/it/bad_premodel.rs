@@ -9,7 +9,7 @@ use crate::harness::{Finished, Models, Trained, classifyd, damaged};
 
 fn replay(trained: &Trained) -> Finished {
     let image = trained.images().join("0_0.png");
-    trained.models.replay("--budget 10s").arg(image).with_summary().run()
+    trained.models.replay("--policy premodel --budget 10s").arg(image).with_summary().run()
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn check_says_what_a_configuration_will_run() {
     );
     fs::write(&config, streams).unwrap();
     let checked = trained.models.command("check --config").arg(&config).run().with_code(0);
-    checked.printing(&["ok", "premodel", "red", "colour", "door", "test://ball", "archive"]);
+    checked.printing(&["ok", "adaptive", "red", "colour", "door", "test://ball", "archive"]);
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn a_set_is_profiled_trained_on_explained_and_replayed() {
     explained.printing(&[
         text(&image),
         "160x120",
-        "avg_perceived_brightness",
+        "training min",
         "hue1",
         "neighbour",
         "choice: slow, because",

@@ -12,7 +12,7 @@ fn models_of(records: &[Record]) -> BTreeSet<&str> {
 #[test]
 fn the_premodel_ranks_the_models_and_says_why() {
     let trained = Trained::on(&["red", "slow"]);
-    let program = trained.models.replay("--budget 10s").arg(trained.images());
+    let program = trained.models.replay("--policy premodel --budget 10s").arg(trained.images());
     let records = program.records();
     assert_eq!(records.len(), 24);
     for record in &records {
@@ -49,7 +49,7 @@ fn fastest_run(trained: &Trained, model: &str) -> Duration {
 fn a_preferred_model_that_is_too_slow_gives_way() {
     let trained = Trained::on(&["red", "slow"]);
     let budget = format!("{}ms", fastest_run(&trained, "slow").as_millis() / 3);
-    let program = trained.models.replay("--budget").arg(budget);
+    let program = trained.models.replay("--policy premodel --budget").arg(budget);
     // Often enough for the fast model's estimate to get over a hiccup in its warm-up.
     let images = trained.images();
     let records = program.arg(images).arg(images).arg(images).records();

@@ -13,7 +13,8 @@ const CLASSES: usize = 50;
 fn answered(class: usize, guesses: &[(usize, f32)]) -> Answered {
     let listed = |&(guess, confidence): &(usize, f32)| {
         let second = if guess == class { (class + 1) % CLASSES } else { class };
-        Guesses::new(&[(guess, confidence), (second, (1.0 - confidence) * 0.9)], CLASSES)
+        let rest = (1.0 - confidence).min(confidence) * 0.9;
+        Guesses::new(&[(guess, confidence), (second, rest)], CLASSES)
     };
     Answered {
         class,

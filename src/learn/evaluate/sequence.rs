@@ -192,7 +192,7 @@ fn shortened(
             theta: NO_THETA,
             ..material.training.clone()
         };
-        let mut candidates = order(material, &part.seen);
+        let mut candidates = order(material, &part.seen)?;
         candidates.truncate(count);
         let plan = Plan { options: &options, candidates, ..material.plan()? };
         Ok(train::fit(&material.samples, &part.seen, &plan)?.premodel)
@@ -200,15 +200,15 @@ fn shortened(
     fitted.into_iter().collect()
 }
 
-/// All models in the order in which Algorithm 1 deploys them without a threshold.
-fn order(material: &Material, pictures: &[usize]) -> Vec<usize> {
+/// The models that may be deployed, in the order in which Algorithm 1 deploys them without a threshold.
+fn order(material: &Material, pictures: &[usize]) -> Result<Vec<usize>, EvaluateError> {
     let pictures: Vec<&Picture> =
         pictures.iter().map(|&picture| &material.samples.pictures[picture]).collect();
     let latencies = material.samples.mean_latencies(&pictures);
     let right: Vec<RightSet> = pictures.iter().map(|picture| picture.right).collect();
-    let mut candidates: Vec<usize> = (0..material.models()).collect();
+    let mut candidates = material.plan()?.candidates;
     candidates.sort_by_key(|&model| (latencies[model], model));
     let field = Field { right: &right, candidates: &candidates, latencies: &latencies };
     let deployed = deploy(&field, DeploymentMode::Accuracy, NO_THETA);
-    deployed.map_or_else(Vec::new, |deployment| deployment.sequence())
+    Ok(deployed.map_or_else(Vec::new, |deployment| deployment.sequence()))
 }

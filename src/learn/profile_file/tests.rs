@@ -131,10 +131,10 @@ fn the_columns_are_as_documented() {
     let names: Vec<String> = schema.columns().iter().map(|c| c.name().to_owned()).collect();
     assert_eq!(names[..3], ["file", "group", "class"]);
     assert_eq!(names[3..3 + Features::COUNT], Features::NAMES);
-    let first = &names[3 + Features::COUNT..3 + Features::COUNT + 13];
+    let first = &names[3 + Features::COUNT..3 + Features::COUNT + 23];
     assert_eq!(first[..2], ["quick.class1", "quick.class2"]);
-    assert_eq!(first[5], "quick.probability1");
-    assert_eq!(first[10..], ["quick.rank", "quick.entropy", "quick.margin"]);
+    assert_eq!(first[10], "quick.probability1");
+    assert_eq!(first[20..], ["quick.rank", "quick.entropy", "quick.margin"]);
     assert_eq!(names.last().unwrap(), "slow.2.margin");
     let mut rows = reader.get_row_iter(None).unwrap();
     let row = rows.next().unwrap().unwrap().to_json_value_text();
@@ -251,7 +251,7 @@ fn what_could_not_be_read_is_not_written() {
     assert!(of(|image| image.file = "a.jpg".into()).contains("as picture 1"));
     assert!(of(|image| image.file.clear()).contains("empty"));
     assert!(of(|image| image.results.truncate(1)).contains("1 for 2 models"));
-    assert!(of(|image| image.results[0].best.truncate(4)).contains("4 guesses, not 5"));
+    assert!(of(|image| image.results[0].best.truncate(4)).contains("4 guesses, not 10"));
     assert!(of(|image| image.results[1].rank = 3).contains("the rank 3 of slow.2 contradicts"));
     assert!(
         of(|image| image.results[0].best[0].1 = f32::NAN).contains("a probability of quick is NaN")

@@ -51,9 +51,12 @@ impl Samples {
         Ok(Self { models, pictures })
     }
 
-    /// The positions of the models asked for, in ascending order; of all models if none was.
+    /// The positions of the models asked for, in ascending order; if none was, of one model for each
+    /// file of weights, the slowest: the others are the same network on smaller pictures, and the
+    /// paper's method, which cannot tell for which pictures those will do, would choose them too
+    /// often.
     pub(crate) fn candidates(&self, asked: Option<&[ModelId]>) -> Result<Vec<usize>, TrainError> {
-        let Some(asked) = asked else { return Ok((0..self.models.len()).collect()) };
+        let Some(asked) = asked else { return Ok(self.full_size()) };
         if asked.is_empty() {
             return Err(TrainError::NoModelAllowed);
         }
@@ -62,6 +65,16 @@ impl Samples {
         positions.sort_unstable();
         positions.dedup();
         Ok(positions)
+    }
+
+    fn full_size(&self) -> Vec<usize> {
+        let latency = |model: usize| self.models[model].latency.median;
+        let is_slowest = |model: usize| {
+            let twins = (0..self.models.len())
+                .filter(|&twin| self.models[twin].sha256 == self.models[model].sha256);
+            twins.max_by_key(|&twin| (latency(twin), std::cmp::Reverse(twin))) == Some(model)
+        };
+        (0..self.models.len()).filter(|&model| is_slowest(model)).collect()
     }
 
     fn position(&self, asked: &ModelId) -> Result<usize, TrainError> {
