@@ -159,7 +159,7 @@ pub(super) fn by_number(
     (bootstrap, overheads): (&Bootstrap, &Overheads),
 ) -> Result<Vec<Deployed>, EvaluateError> {
     let most = material.models().min(MOST_DEPLOYED);
-    let everything = order(material, &split.pictures);
+    let everything = order(material, &split.pictures)?;
     let of = |count: usize| {
         let shortened = shortened(material, split, premodels, count)?;
         let cases = cases(material, split, &shortened, Undecided::Fallback);
