@@ -22,7 +22,14 @@ fn id(name: &str) -> ModelId {
 fn image(file: String, value: f32, guesses: [usize; 3]) -> ImageRecord {
     let results = guesses.iter().map(|&guess| result(guess, CLASS));
     let features = Features::new([value; Features::COUNT]).unwrap();
-    ImageRecord { file, group: None, class: CLASS, features, results: results.collect() }
+    ImageRecord {
+        file,
+        group: None,
+        change: None,
+        class: CLASS,
+        features,
+        results: results.collect(),
+    }
 }
 
 fn profile(images: Vec<ImageRecord>) -> Profile {
