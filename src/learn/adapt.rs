@@ -9,6 +9,7 @@
 //!    so that a gain counts what can still follow (`gains`).
 //! 6. Cross-validation runs the policy that frames will meet on pictures it has not seen, and bounds
 //!    its accuracy from below ([`assurance`]).
+//! 7. The videos say when a frame may take over an answer, and how long one counts ([`time`]).
 //!
 //! **Invariant:** the same pictures and options give the same knowledge, to the bit, on any number
 //! of cores.
@@ -23,6 +24,7 @@ mod prior;
 mod scored;
 #[cfg(test)]
 mod tests;
+pub mod time;
 mod trial;
 mod weights;
 

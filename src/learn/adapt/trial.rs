@@ -34,20 +34,32 @@ pub fn try_out(
     times: &[Duration],
     budget: Option<Duration>,
 ) -> Trial {
-    let pool = &policy.knowledge().pool;
     let mut evidence = Evidence::default();
+    go_on(policy, answers, picture, times, budget, &mut evidence)
+}
+
+/// The same for a frame that has evidence already, carried over from the scene.
+pub(super) fn go_on(
+    policy: &Adaptive,
+    answers: &Answers,
+    picture: usize,
+    times: &[Duration],
+    budget: Option<Duration>,
+    evidence: &mut Evidence,
+) -> Trial {
+    let pool = &policy.knowledge().pool;
     let mut trial =
         Trial { ranking: Vec::new(), certainty: 0.0, runs: Vec::new(), time: Duration::ZERO };
-    let mut candidates = policy.start(&evidence);
+    let mut candidates = policy.start(evidence);
     loop {
         let fits = |model: usize| budget.is_none_or(|budget| trial.time + times[model] <= budget);
         let Some(next) = candidates.iter().find(|one| fits(pool[one.model])) else { break };
         let model = pool[next.model];
         let guesses = answers.pictures[picture].guesses[model].clone();
-        policy.observe_guesses(&mut evidence, next.model, guesses);
+        policy.observe_guesses(evidence, next.model, guesses);
         trial.runs.push(model);
         trial.time += times[model];
-        candidates = policy.next(&evidence);
+        candidates = policy.next(evidence);
     }
     trial.ranking = evidence.answer().map_or_else(Vec::new, |answer| answer.ranking.clone());
     trial.certainty = evidence.certainty();
