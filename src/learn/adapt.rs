@@ -3,7 +3,7 @@
 //! 1. [`Answers`]: what every model answered to every picture, and how long each takes.
 //! 2. The pool: the models that are worth having, alone or as partners (`pool`).
 //! 3. The prior: the strongest that does not cost the rare classes anything (`prior`).
-//! 4. For every set of up to [`MAX_SET`](crate::adaptive::MAX_SET) models: the weights of its fusion
+//! 4. For every set of up to [`MAX_SET`] models: the weights of its fusion
 //!    (`weights`) and how certain its answers are (`certainty`).
 //! 5. For each price of time: the gain of every model after every set, from the largest sets down,
 //!    so that a gain counts what can still follow (`gains`).
@@ -124,7 +124,7 @@ pub enum AdaptError {
 }
 
 /// Learns from the pictures of these numbers. What the operating points are worth on unseen
-/// pictures is not known yet: see [`assurance::measure`].
+/// pictures is not known yet: see [`assurance::note`].
 pub fn fit(
     answers: &Answers,
     pictures: &[usize],
