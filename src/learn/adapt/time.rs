@@ -90,12 +90,13 @@ pub struct Losses {
 
 /// What is learnt of time for a policy at its operating point.
 pub fn fit(answers: &Answers, policy: &Adaptive) -> TimeFit {
-    study(answers, policy).time
+    let pictures: Vec<usize> = (0..answers.pictures.len()).collect();
+    study(answers, &pictures, policy).time
 }
 
-/// The same, with the grounds for it.
-pub fn study(answers: &Answers, policy: &Adaptive) -> Study {
-    let mut clips = clips(answers);
+/// The same from some of the pictures, numbered in ascending order, with the grounds for it.
+pub fn study(answers: &Answers, pictures: &[usize], policy: &Adaptive) -> Study {
+    let mut clips = clips(answers, pictures);
     clips.retain(|clip| clip.len() > 1);
     let pairs = pairs(answers, policy, &clips);
     let mut study = Study {
@@ -114,13 +115,15 @@ pub fn study(answers: &Answers, policy: &Adaptive) -> Study {
     study
 }
 
-/// The frames of each video, in order, by their numbers in [`Answers::pictures`]. A frame that was
-/// compared with none before it begins a video, even if it is called like another: such are the
-/// parts that shards took, and files of one name.
-pub fn clips(answers: &Answers) -> Vec<Vec<usize>> {
+/// The frames of each video among some pictures, which ascend and have videos as a whole or not at
+/// all; in order, by their numbers in [`Answers::pictures`]. A frame that was compared with none before
+/// it begins a video, even if it is called like another: such are the parts that shards took, and
+/// files of one name.
+pub fn clips(answers: &Answers, pictures: &[usize]) -> Vec<Vec<usize>> {
     let mut clips: Vec<Vec<usize>> = Vec::new();
     let mut latest: HashMap<&str, usize> = HashMap::new();
-    for (number, picture) in answers.pictures.iter().enumerate() {
+    for &number in pictures {
+        let picture = &answers.pictures[number];
         let Some(group) = &picture.group else { continue };
         match latest.get(group.as_str()) {
             Some(&clip) if picture.change.is_some() => clips[clip].push(number),

@@ -52,7 +52,7 @@ pub(super) fn learn(
             .unwrap_or_else(|_| most_accurate(&knowledge.points)),
         goal => choose_point(&knowledge.points, goal)?,
     };
-    let study = time::study(&answers, &assurance::policy(knowledge.clone(), &answers));
+    let study = time::study(&answers, &pictures, &assurance::policy(knowledge.clone(), &answers));
     knowledge.time = study.time;
     Ok((knowledge, study))
 }

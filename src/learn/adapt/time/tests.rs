@@ -68,12 +68,17 @@ fn everything(answers: &Answers) -> Vec<usize> {
     (0..answers.pictures.len()).collect()
 }
 
+/// What all pictures teach.
+fn studied(answers: &Answers, policy: &Adaptive) -> Study {
+    study(answers, &everything(answers), policy)
+}
+
 #[test]
 fn a_still_video_teaches_reuse_as_far_as_its_answers_stay_right() {
     let mut pictures = frames(400, |_| plain(Some(0.001), 3));
     pictures.extend((0..100).map(|_| plain(Some(0.008), 3)));
     pictures.extend((0..50).map(|number| plain(Some(0.04), 4 + number % 2)));
-    let study = study(&video(pictures), &policy());
+    let study = studied(&video(pictures), &policy());
     assert_eq!((study.videos, study.frames, study.pairs), (1, 550, 549));
     let passed = study.passed.unwrap();
     assert_eq!((passed.below, passed.pairs, passed.lost), (0.01, 499, 0));
@@ -87,7 +92,7 @@ fn a_still_video_teaches_reuse_as_far_as_its_answers_stay_right() {
 
 #[test]
 fn a_video_whose_class_changes_under_tiny_changes_teaches_no_reuse() {
-    let study = study(&video(frames(400, |number| plain(Some(0.001), number % 2))), &policy());
+    let study = studied(&video(frames(400, |number| plain(Some(0.001), number % 2))), &policy());
     let refused = study.refused.unwrap();
     assert_eq!((refused.below, refused.lost), (0.002, 399));
     assert_eq!((study.time.reuse_below, study.passed), (0.0, None));
@@ -135,7 +140,7 @@ fn erring(count: usize) -> Vec<Answered> {
 
 #[test]
 fn memory_helps_where_models_err_at_random() {
-    let study = study(&video(erring(600)), &policy());
+    let study = studied(&video(erring(600)), &policy());
     assert!(study.time.remembered > 0.0, "{study}");
     let (with, without) = study.right;
     assert!((0.5..0.7).contains(&without) && with > without + 0.05, "{study}");
@@ -147,14 +152,14 @@ fn memory_is_refused_where_the_truth_alternates() {
         let class = 4 + number % 2;
         frame(Some(MOVING), class, [(class, 0.4), (class, 0.9)])
     };
-    let study = study(&video(frames(100, unsure_then_sure)), &policy());
+    let study = studied(&video(frames(100, unsure_then_sure)), &policy());
     assert_eq!(study.time.remembered, 0.0);
     assert!(study.right.0 < 0.9 && study.right.1 == 1.0, "{study}");
 }
 
 #[test]
 fn frames_far_apart_teach_no_memory() {
-    let study = study(&every(30, erring(300)), &policy());
+    let study = studied(&every(30, erring(300)), &policy());
     assert_eq!(study.time.remembered, 0.0);
     assert_eq!(study.right.0, study.right.1);
 }
@@ -164,7 +169,7 @@ fn without_videos_nothing_is_learnt() {
     let image = || Answered { group: None, ..plain(None, 3) };
     let lone = || plain(None, 3);
     for pictures in [vec![], (0..400).map(|_| image()).collect(), vec![lone(), lone()]] {
-        let study = study(&video(pictures), &policy());
+        let study = studied(&video(pictures), &policy());
         assert_eq!((study.time, study.pairs), (UNLEARNT, 0));
         assert!(study.to_string().contains("not learnt but assumed"), "{study}");
     }
@@ -177,7 +182,9 @@ fn frames_that_compare_with_none_begin_a_video() {
     let near = Some(0.001);
     let pictures =
         vec![of("a", None), image, of("a", near), of("b", None), of("a", near), of("a", None)];
-    assert_eq!(clips(&video(pictures)), [vec![0, 2, 4], vec![3], vec![5]]);
+    let answers = video(pictures);
+    assert_eq!(clips(&answers, &everything(&answers)), [vec![0, 2, 4], vec![3], vec![5]]);
+    assert_eq!(clips(&answers, &[1, 3, 5]), [vec![3], vec![5]]);
 }
 
 #[test]
