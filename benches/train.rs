@@ -113,6 +113,7 @@ fn image(number: usize, random: &mut fastrand::Rng) -> anyhow::Result<ImageRecor
     Ok(ImageRecord {
         file: format!("{number}.jpg"),
         group: None,
+        change: None,
         class,
         features: Features::new(values).context("numbers are finite")?,
         results: results.collect(),

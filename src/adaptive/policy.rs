@@ -71,6 +71,13 @@ impl Adaptive {
         self
     }
 
+    /// The same with answers carried through time in another way.
+    #[must_use]
+    pub fn with_time(mut self, time: TimeFit) -> Self {
+        self.knowledge.time = time;
+        self
+    }
+
     /// What it knows.
     pub fn knowledge(&self) -> &Knowledge {
         &self.knowledge

@@ -3,12 +3,13 @@
 //! 1. [`Answers`]: what every model answered to every picture, and how long each takes.
 //! 2. The pool: the models that are worth having, alone or as partners (`pool`).
 //! 3. The prior: the strongest that does not cost the rare classes anything (`prior`).
-//! 4. For every set of up to [`MAX_SET`](crate::adaptive::MAX_SET) models: the weights of its fusion
+//! 4. For every set of up to [`MAX_SET`] models: the weights of its fusion
 //!    (`weights`) and how certain its answers are (`certainty`).
 //! 5. For each price of time: the gain of every model after every set, from the largest sets down,
 //!    so that a gain counts what can still follow (`gains`).
 //! 6. Cross-validation runs the policy that frames will meet on pictures it has not seen, and bounds
 //!    its accuracy from below ([`assurance`]).
+//! 7. The videos say when a frame may take over an answer, and how long one counts ([`time`]).
 //!
 //! **Invariant:** the same pictures and options give the same knowledge, to the bit, on any number
 //! of cores.
@@ -23,6 +24,7 @@ mod prior;
 mod scored;
 #[cfg(test)]
 mod tests;
+pub mod time;
 mod trial;
 mod weights;
 
@@ -124,7 +126,7 @@ pub enum AdaptError {
 }
 
 /// Learns from the pictures of these numbers. What the operating points are worth on unseen
-/// pictures is not known yet: see [`assurance::measure`].
+/// pictures is not known yet: see [`assurance::note`].
 pub fn fit(
     answers: &Answers,
     pictures: &[usize],

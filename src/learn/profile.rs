@@ -21,6 +21,8 @@ use crate::learn::profile_file::journal::Journal;
 use crate::learn::profile_file::{ImageRecord, JournalError, ModelResult, Truth};
 use crate::learn::videos::Shown;
 use crate::models::ModelId;
+use crate::resample::ResampleError;
+use crate::scene::{Thumbnail, Thumbnailer};
 
 /// What a session needs from outside.
 pub struct Surroundings<'a> {
@@ -40,6 +42,9 @@ pub struct Session<'a> {
     models: Vec<ModelId>,
     classifiers: &'a mut [Classifier],
     extractor: Extractor,
+    thumbnailer: Thumbnailer,
+    /// Of the frame of the present video that was recorded last.
+    previous: Option<Thumbnail>,
     journal: Journal,
     known: HashSet<String>,
     images: Vec<ImageRecord>,
@@ -92,6 +97,9 @@ enum MeasureError {
     /// It has no features.
     #[error(transparent)]
     Features(#[from] Box<FeatureError>),
+    /// It has no thumbnail.
+    #[error(transparent)]
+    Thumbnail(#[from] ResampleError),
     /// A model gives no answer.
     #[error(transparent)]
     Classify(#[from] ClassifyError),
@@ -116,6 +124,7 @@ impl From<JournalError> for Break {
 struct Subject<'a> {
     file: &'a str,
     group: Option<&'a str>,
+    change: Option<f32>,
     class: Option<usize>,
 }
 
@@ -136,6 +145,8 @@ impl<'a> Session<'a> {
             around,
             classifiers,
             extractor: Extractor::new(),
+            thumbnailer: Thumbnailer::default(),
+            previous: None,
             journal,
             known: images.iter().map(|image| image.file.clone()).collect(),
             gallery: Gallery::default(),
@@ -182,7 +193,7 @@ impl<'a> Session<'a> {
             self.gallery.pass();
             return Ok(());
         }
-        let subject = Subject { file: &item.file, group: None, class: item.class };
+        let subject = Subject { file: &item.file, group: None, change: None, class: item.class };
         match read_image(&self.set.directory.join(&item.file)) {
             Ok(picture) => self.show(&subject, &picture),
             Err(_) if is_known => Ok(()),
@@ -200,6 +211,7 @@ impl<'a> Session<'a> {
 
     fn show_video(&mut self, video: &Video) -> Result<(), Break> {
         let clock = self.around.clock;
+        self.previous = None;
         let visit = |shown: Shown<'_>| match self.show_frame(video, &shown) {
             Ok(()) => ControlFlow::Continue(()),
             Err(broken) => ControlFlow::Break(broken),
@@ -238,9 +250,33 @@ impl<'a> Session<'a> {
             }
             Turn::Taken(class) => {
                 let file = format!("{name}#{}", shown.number);
-                self.show(&Subject { file: &file, group: Some(name), class }, shown.picture)
+                self.show_next(&file, name, class, shown.picture)
             }
         }
+    }
+
+    /// Compares a frame with the one of its video that was recorded last, in this run or the one
+    /// that the journal is of, and records it.
+    fn show_next(
+        &mut self,
+        file: &str,
+        video: &str,
+        class: Option<usize>,
+        picture: &Picture,
+    ) -> Result<(), Break> {
+        let thumbnail = match self.thumbnailer.thumbnail(picture) {
+            Ok(thumbnail) => thumbnail,
+            Err(error) => {
+                self.leave_out(file, &error.into());
+                return Ok(());
+            }
+        };
+        let change = self.previous.as_ref().map(|previous| previous.difference(&thumbnail));
+        self.show(&Subject { file, group: Some(video), change, class }, picture)?;
+        if self.known.contains(file) {
+            self.previous = Some(thumbnail);
+        }
+        Ok(())
     }
 
     /// Measures a picture unless the journal has it, and lets the gallery see it.
@@ -278,6 +314,7 @@ impl<'a> Session<'a> {
         Ok(ImageRecord {
             file: subject.file.to_owned(),
             group: subject.group.map(str::to_owned),
+            change: subject.change,
             class,
             features,
             results: answers.iter().map(|answer| ModelResult::new(answer, class)).collect(),

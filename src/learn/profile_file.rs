@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | `file` | string | the picture's file, or `video#frame` |
 //! | `group` | string or null | the video; null for single images |
+//! | `change` | float or null | by how much the frame's thumbnail differs from that of the video's frame profiled before it, 0 to 1 ([`Thumbnail::difference`]); null for a video's first and for images |
 //! | `class` | int32 | the true class, 0-based |
 //! | `n_keypoints`, ... | float | a column for each of [`Features::NAMES`] |
 //! | `MODEL.class1` ... `MODEL.class20` | int32 | the model's best classes, best first |
@@ -29,6 +30,8 @@
 //!
 //! A profile that breaks these rules is refused when it is written and when it is read. While it is
 //! being measured, its rows are in a [`journal`].
+//!
+//! [`Thumbnail::difference`]: crate::scene::Thumbnail::difference
 
 mod check;
 mod document;
@@ -170,6 +173,9 @@ pub struct ImageRecord {
     /// The video that it is a frame of; pictures of one group resemble each other and are not
     /// independent.
     pub group: Option<String>,
+    /// By how much its thumbnail differs from that of the frame of its video that was profiled before
+    /// it, 0 to 1; `None` for a video's first frame and for images.
+    pub change: Option<f32>,
     /// The true class, 0-based.
     pub class: usize,
     /// Its features.

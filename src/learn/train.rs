@@ -181,11 +181,11 @@ pub fn train(
     let plan = Plan { options, candidates, machines: machines(profiles), label_source };
     check_size(&samples, options)?;
     let mut fitted = fit(&samples, &everything, &plan)?;
-    let knowledge = adaptive::learn(profiles, &samples, options)?;
+    let (knowledge, time) = adaptive::learn(profiles, &samples, options)?;
     let recipe = Recipe { adaptive: Some(knowledge), ..fitted.premodel.recipe().clone() };
     fitted.premodel = Premodel::new(recipe)?;
     let evaluation = evaluation::cross_validate(&samples, &plan);
-    let report = Report::new(&samples, &plan, &fitted, evaluation);
+    let report = Report::new(&samples, &plan, &fitted, evaluation, time);
     Ok((fitted.premodel, report))
 }
 

@@ -178,6 +178,11 @@ fn frames_of_videos_are_grouped_and_labelled_by_segment() {
     let groups: Vec<_> = images.iter().map(|image| image.group.as_deref().unwrap()).collect();
     assert_eq!(groups, ["a.avi", "a.avi", "a.avi", "a.avi", "a.avi", "b.avi"]);
     assert!(images.iter().all(|image| image.results[0].rank == 0), "each frame is its own colour");
+    let changes: Vec<_> = images.iter().map(|image| image.change).collect();
+    assert!(matches!(changes[..], [None, Some(_), Some(_), Some(_), Some(_), None]), "{changes:?}");
+    let within = |place: usize, low, high| (low..=high).contains(&changes[place].unwrap());
+    assert!([1, 2, 4].iter().all(|&place| within(place, 0.0, 0.005)), "{changes:?}");
+    assert!(within(3, 0.6, 0.7), "from red to green two of three channels change: {changes:?}");
     fs::write(&labels, "video,from_frame,to_frame,class\nc.avi,0,9,2\n").unwrap();
     profile().refusal(1, &["c.avi", "no picture", "9 frames in no"]);
     assert!(!bench.journal().exists());

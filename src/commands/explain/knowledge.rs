@@ -67,9 +67,15 @@ fn prior(knowledge: &Knowledge) -> String {
 
 fn time(time: TimeFit) -> String {
     let TimeFit { reuse_below, reuse_at_most, cut_above, remembered } = time;
+    let reuse = match reuse_below > 0.0 {
+        true => format!(
+            "a frame that differs by less than {reuse_below:.4} takes over the answer, at most \
+             {reuse_at_most} of them"
+        ),
+        false => "no frame takes over the answer of another".to_owned(),
+    };
     format!(
-        "video: a frame that differs by less than {reuse_below:.4} takes over the answer, at most \
-         {reuse_at_most} of them; one that differs by more than {cut_above:.3} begins a new scene; \
+        "video: {reuse}; one that differs by more than {cut_above:.3} begins a new scene; \
          {:.0} % of what was said of a frame counts for the next\n",
         remembered * 100.0
     )

@@ -25,6 +25,11 @@ pub struct Answered {
     pub class: usize,
     /// The video it is a frame of.
     pub group: Option<String>,
+    /// Frames of the video before it; 0 for an image.
+    pub number: u64,
+    /// By how much its thumbnail differs from that of the frame of its video in the profile before
+    /// it; `None` for a video's first frame and for images.
+    pub change: Option<f32>,
     /// Of each model.
     pub guesses: Vec<Guesses>,
     /// For each model, whether its first guess is right.
@@ -78,9 +83,16 @@ fn answered(image: &ImageRecord, columns: &[usize], classes: usize) -> Answered 
     Answered {
         class: image.class,
         group: image.group.clone(),
+        number: number(image).unwrap_or(0),
+        change: image.change,
         guesses: results().map(|result| Guesses::new(&result.best, classes)).collect(),
         right: results().map(|result| result.rank == 0).collect(),
     }
+}
+
+/// What follows the video's name.
+fn number(image: &ImageRecord) -> Option<u64> {
+    image.file.strip_prefix(image.group.as_deref()?)?.strip_prefix('#')?.parse().ok()
 }
 
 fn times(profiles: &[Profile], models: &[ModelId]) -> Vec<Duration> {

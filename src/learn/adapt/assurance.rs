@@ -114,6 +114,12 @@ pub fn lower_bound(right: usize, count: usize, confidence: f64) -> f64 {
     low
 }
 
+/// The share that the true one is below with this confidence, when `wrong` of `count` are wrong; 1
+/// without any.
+pub fn upper_bound(wrong: usize, count: usize, confidence: f64) -> f64 {
+    1.0 - lower_bound(count - wrong, count, confidence)
+}
+
 /// The probability that of `count` trials that succeed with probability `share`, `right` or more
 /// do.
 fn at_least(right: usize, count: usize, share: f64) -> f64 {
@@ -152,5 +158,13 @@ mod tests {
             assert!((bound - expected).abs() < 5e-4, "{right} of {count}: {bound}");
         }
         assert_eq!(lower_bound(0, 10, 0.95), 0.0);
+    }
+
+    #[test]
+    fn the_upper_bound_mirrors_the_lower_one() {
+        // Without an event in n trials: 1 - 0.05^(1/n), which is below 1 % from 299 on.
+        assert!(upper_bound(0, 298, 0.95) > 0.01 && upper_bound(0, 299, 0.95) < 0.01);
+        assert!((upper_bound(1, 10, 0.95) - 0.3942).abs() < 5e-4);
+        assert_eq!((upper_bound(10, 10, 0.95), upper_bound(0, 0, 0.95)), (1.0, 1.0));
     }
 }

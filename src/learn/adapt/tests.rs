@@ -19,6 +19,8 @@ fn answered(class: usize, guesses: &[(usize, f32)]) -> Answered {
     Answered {
         class,
         group: None,
+        number: 0,
+        change: None,
         guesses: guesses.iter().map(listed).collect(),
         right: guesses.iter().map(|&(guess, _)| guess == class).collect(),
     }

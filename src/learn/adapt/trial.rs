@@ -41,13 +41,24 @@ pub fn try_out(
 /// The same with the first of some candidates to begin with.
 pub(crate) fn try_from(
     policy: &Adaptive,
-    mut candidates: Vec<Preference>,
+    candidates: Vec<Preference>,
     (answers, picture): (&Answers, usize),
     times: &[Duration],
     budget: Option<Duration>,
 ) -> Trial {
-    let pool = &policy.knowledge().pool;
     let mut evidence = Evidence::default();
+    go_on(policy, candidates, (answers, picture), (times, budget), &mut evidence)
+}
+
+/// The same for a frame that may have evidence already, carried over from the scene.
+pub(super) fn go_on(
+    policy: &Adaptive,
+    mut candidates: Vec<Preference>,
+    (answers, picture): (&Answers, usize),
+    (times, budget): (&[Duration], Option<Duration>),
+    evidence: &mut Evidence,
+) -> Trial {
+    let pool = &policy.knowledge().pool;
     let mut trial =
         Trial { ranking: Vec::new(), certainty: 0.0, runs: Vec::new(), time: Duration::ZERO };
     loop {
@@ -55,10 +66,10 @@ pub(crate) fn try_from(
         let Some(next) = candidates.iter().find(|one| fits(pool[one.model])) else { break };
         let model = pool[next.model];
         let guesses = answers.pictures[picture].guesses[model].clone();
-        policy.observe_guesses(&mut evidence, next.model, guesses);
+        policy.observe_guesses(evidence, next.model, guesses);
         trial.runs.push(model);
         trial.time += times[model];
-        candidates = policy.next(&evidence);
+        candidates = policy.next(evidence);
     }
     trial.ranking = evidence.answer().map_or_else(Vec::new, |answer| answer.ranking.clone());
     trial.certainty = evidence.certainty();

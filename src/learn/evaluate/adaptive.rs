@@ -45,7 +45,9 @@ fn learn_point(
         // Nothing to choose the operating point by.
         return Ok(adapt::fit(&material.answers, &part.seen, options)?);
     }
-    learn_policy(&material.answers, (&part.seen, &folds), options, Goal::AsGoodAsTheBest)
+    let (knowledge, _) =
+        learn_policy(&material.answers, (&part.seen, &folds), options, Goal::AsGoodAsTheBest)?;
+    Ok(knowledge)
 }
 
 /// At the chosen operating point.

@@ -46,6 +46,7 @@ pub(super) fn check_image(shape: &Shape, image: &ImageRecord) -> Result<(), Reco
     if image.file.is_empty() {
         return Err(RecordFault::NoFile);
     }
+    check_change(image)?;
     below(image.class, shape.classes, || "the class".to_owned())?;
     if image.results.len() != shape.models.len() {
         let (given, needed) = (image.results.len(), shape.models.len());
@@ -53,6 +54,16 @@ pub(super) fn check_image(shape: &Shape, image: &ImageRecord) -> Result<(), Reco
     }
     let mut pairs = shape.models.iter().zip(&image.results);
     pairs.try_for_each(|(model, result)| check_result(shape, image.class, model, result))
+}
+
+fn check_change(image: &ImageRecord) -> Result<(), RecordFault> {
+    match (image.change, &image.group) {
+        (None, _) => Ok(()),
+        (Some(_), None) => Err(RecordFault::StrayChange),
+        (Some(change), Some(_)) => {
+            within(change.into(), (0.0, 1.0), || "the change to the frame before".to_owned())
+        }
+    }
 }
 
 fn check_result(

@@ -117,6 +117,9 @@ pub enum RecordFault {
     /// It has no name.
     #[error("the name of its file is empty")]
     NoFile,
+    /// It is compared with the frame before, and is no frame.
+    #[error("it has a change to the frame before, but is of no video")]
+    StrayChange,
     /// A number that is none, or beyond its range.
     #[error("{what} is {value}, {expected}")]
     Number {

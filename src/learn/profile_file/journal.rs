@@ -82,6 +82,7 @@ pub struct Journal {
 struct RawImage {
     file: String,
     group: Option<String>,
+    change: Option<f32>,
     class: usize,
     features: [f32; Features::COUNT],
     results: Vec<RawResult>,
@@ -169,6 +170,7 @@ impl Journal {
         self.put(&RawImage {
             file: image.file.clone(),
             group: image.group.clone(),
+            change: image.change,
             class: image.class,
             features: *image.features.values(),
             results: image.results.iter().map(result).collect(),
@@ -228,6 +230,7 @@ fn read_image(shape: &Shape, line: &[u8]) -> Result<ImageRecord, RecordFault> {
     let image = ImageRecord {
         file: raw.file,
         group: raw.group,
+        change: raw.change,
         class: raw.class,
         features,
         results: raw.results.into_iter().map(result).collect(),

@@ -107,6 +107,7 @@ enum Column {
     OptionalText(Vec<Option<ByteArray>>),
     Integer(Vec<i32>),
     Real(Vec<f32>),
+    OptionalReal(Vec<Option<f32>>),
 }
 
 fn read_group(
@@ -136,13 +137,20 @@ fn read_column(reader: ColumnReader, kind: Kind, rows: usize) -> Result<Column, 
         Kind::Text => Ok(Column::Text(values::<ByteArrayType>(reader, rows)?.0)),
         Kind::Integer => Ok(Column::Integer(values::<Int32Type>(reader, rows)?.0)),
         Kind::Real => Ok(Column::Real(values::<FloatType>(reader, rows)?.0)),
-        Kind::OptionalText => {
-            let (texts, levels) = values::<ByteArrayType>(reader, rows)?;
-            let mut texts = texts.into_iter();
-            let cell = |level: &i16| if *level == 1 { texts.next() } else { None };
-            Ok(Column::OptionalText(levels.iter().map(cell).collect()))
-        }
+        Kind::OptionalText => Ok(Column::OptionalText(optional::<ByteArrayType>(reader, rows)?)),
+        Kind::OptionalReal => Ok(Column::OptionalReal(optional::<FloatType>(reader, rows)?)),
     }
+}
+
+/// The values of a column of which rows may have none. Exactly `rows`.
+fn optional<T: DataType>(
+    reader: ColumnReader,
+    rows: usize,
+) -> Result<Vec<Option<T::T>>, ProfileFault> {
+    let (values, levels) = values::<T>(reader, rows)?;
+    let mut values = values.into_iter();
+    let cell = |level: &i16| if *level == 1 { values.next() } else { None };
+    Ok(levels.iter().map(cell).collect())
 }
 
 /// The values of a column and, if they are optional, a 1 for each row that has one and a 0 for
@@ -176,6 +184,7 @@ impl Cells<'_> {
     fn image(mut self, shape: &Shape) -> Result<ImageRecord, RecordFault> {
         let file = self.text()?;
         let group = self.optional_text()?;
+        let change = self.optional_real()?;
         let class = self.integer()?;
         let mut values = [0.0; Features::COUNT];
         for value in &mut values {
@@ -184,7 +193,7 @@ impl Cells<'_> {
         let features = Features::new(values).ok_or_else(|| not_finite(&values))?;
         let result = |_| self.result(shape.guesses());
         let results = shape.models.iter().map(result).collect::<Result<Vec<_>, _>>()?;
-        Ok(ImageRecord { file, group, class, features, results })
+        Ok(ImageRecord { file, group, change, class, features, results })
     }
 
     fn result(&mut self, guesses: usize) -> Result<ModelResult, RecordFault> {
@@ -225,6 +234,11 @@ impl Cells<'_> {
 
     fn real(&mut self) -> Result<f32, RecordFault> {
         let Some(Column::Real(reals)) = self.columns.next() else { return Err(no_cell()) };
+        reals.get(self.row).copied().ok_or_else(no_cell)
+    }
+
+    fn optional_real(&mut self) -> Result<Option<f32>, RecordFault> {
+        let Some(Column::OptionalReal(reals)) = self.columns.next() else { return Err(no_cell()) };
         reals.get(self.row).copied().ok_or_else(no_cell)
     }
 }

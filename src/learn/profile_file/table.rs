@@ -12,6 +12,7 @@ use crate::features::Features;
 pub(super) enum Field {
     File,
     Group,
+    Change,
     Class,
     Feature(usize),
     Guess { model: usize, place: usize },
@@ -28,11 +29,12 @@ pub(super) enum Kind {
     OptionalText,
     Integer,
     Real,
+    OptionalReal,
 }
 
 /// The columns, in their order.
 pub(super) fn fields(shape: &Shape) -> Vec<Field> {
-    let mut fields = vec![Field::File, Field::Group, Field::Class];
+    let mut fields = vec![Field::File, Field::Group, Field::Change, Field::Class];
     fields.extend((0..Features::COUNT).map(Field::Feature));
     for model in 0..shape.models.len() {
         fields.extend((0..shape.guesses()).map(|place| Field::Guess { model, place }));
@@ -47,6 +49,7 @@ impl Field {
         match self {
             Self::File => Kind::Text,
             Self::Group => Kind::OptionalText,
+            Self::Change => Kind::OptionalReal,
             Self::Class | Self::Guess { .. } | Self::Rank(_) => Kind::Integer,
             Self::Feature(_) | Self::Probability { .. } | Self::Entropy(_) | Self::Margin(_) => {
                 Kind::Real
@@ -59,6 +62,7 @@ impl Field {
         match self {
             Self::File => "file".to_owned(),
             Self::Group => "group".to_owned(),
+            Self::Change => "change".to_owned(),
             Self::Class => "class".to_owned(),
             Self::Feature(feature) => Features::NAMES[feature].to_owned(),
             Self::Guess { model, place } => of(model, &format!("class{}", place + 1)),
@@ -109,6 +113,7 @@ impl Kind {
             }
             Self::Integer => (PhysicalType::INT32, Repetition::REQUIRED, None),
             Self::Real => (PhysicalType::FLOAT, Repetition::REQUIRED, None),
+            Self::OptionalReal => (PhysicalType::FLOAT, Repetition::OPTIONAL, None),
         }
     }
 }

@@ -59,6 +59,7 @@ fn image(file: &str) -> ImageRecord {
     ImageRecord {
         file: file.to_owned(),
         group: file.split_once('#').map(|(video, _)| video.to_owned()),
+        change: file.split_once("#6").map(|_| 0.015625),
         class: 3,
         features: Features::new(values).unwrap(),
         results: vec![result(3, 3), result(4, 3)],
@@ -129,9 +130,9 @@ fn the_columns_are_as_documented() {
     let reader = SerializedFileReader::new(fs::File::open(&saved.path).unwrap()).unwrap();
     let schema = reader.metadata().file_metadata().schema_descr_ptr();
     let names: Vec<String> = schema.columns().iter().map(|c| c.name().to_owned()).collect();
-    assert_eq!(names[..3], ["file", "group", "class"]);
-    assert_eq!(names[3..3 + Features::COUNT], Features::NAMES);
-    let first = &names[3 + Features::COUNT..3 + Features::COUNT + 23];
+    assert_eq!(names[..4], ["file", "group", "change", "class"]);
+    assert_eq!(names[4..4 + Features::COUNT], Features::NAMES);
+    let first = &names[4 + Features::COUNT..4 + Features::COUNT + 23];
     assert_eq!(first[..2], ["quick.class1", "quick.class2"]);
     assert_eq!(first[10], "quick.probability1");
     assert_eq!(first[20..], ["quick.rank", "quick.entropy", "quick.margin"]);
@@ -263,6 +264,17 @@ fn what_could_not_be_read_is_not_written() {
     );
     assert!(of(|image| image.results[0].entropy = 3.0).contains("the entropy of quick is 3"));
     assert!(of(|image| image.results[0].margin = 0.5).contains("the margin of quick is 0.5"));
+    let moved = |group: Option<&str>, change| {
+        refused(|profile| {
+            profile.images[1].group = group.map(str::to_owned);
+            profile.images[1].change = Some(change);
+        })
+    };
+    assert!(moved(None, 0.5).contains("picture 2 of it (b.jpg): it has a change"));
+    for change in [-0.5, 1.5, f32::NAN] {
+        let expected = format!("the change to the frame before is {change}, not between 0 and 1");
+        assert!(moved(Some("b"), change).contains(&expected), "{}", moved(Some("b"), change));
+    }
     let twins =
         refused(|profile| profile.header.models[1].id = profile.header.models[0].id.clone());
     assert!(twins.contains("each named once"));
@@ -330,7 +342,7 @@ fn journal() -> (TempDir, PathBuf, Vec<ImageRecord>) {
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("a.parquet");
     let (task, shape) = task();
-    let images = profile(&["a.jpg", "clip.mp4#30"]).images;
+    let images = profile(&["a.jpg", "clip.mp4#60"]).images;
     let mut journal = Journal::begin(&out, &task, shape).unwrap();
     images.iter().for_each(|image| journal.write(image).unwrap());
     (directory, out, images)
@@ -392,7 +404,7 @@ fn a_journal_of_something_else_is_refused() {
     };
     let rank = damaged(text.replacen("\"rank\":9", "\"rank\":2", 1));
     assert!(format!("{rank:#}").contains("line 2"), "{rank:#}");
-    let twice = damaged(text.replace("clip.mp4#30", "a.jpg"));
+    let twice = damaged(text.replace("clip.mp4#60", "a.jpg"));
     assert!(format!("{twice:#}").contains("line 3"), "{twice:#}");
     damaged("nonsense\n".to_owned());
 }

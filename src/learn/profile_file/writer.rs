@@ -99,6 +99,12 @@ fn write_column(
             let reals: Vec<f32> = images.iter().map(|image| field.real(image)).collect();
             column.typed::<FloatType>().write_batch(&reals, None, None)?;
         }
+        Kind::OptionalReal => {
+            let changes = || images.iter().map(|image| image.change);
+            let reals: Vec<f32> = changes().flatten().collect();
+            let levels: Vec<i16> = changes().map(|change| i16::from(change.is_some())).collect();
+            column.typed::<FloatType>().write_batch(&reals, Some(&levels), None)?;
+        }
     }
     column.close()
 }

@@ -6,16 +6,9 @@ use thiserror::Error;
 
 use super::samples::Samples;
 use super::{TrainError, TrainOptions, folds};
-use crate::adaptive::{Knowledge, OperatingPoint, TimeFit};
-use crate::learn::adapt::{self, AdaptOptions, Answers, assurance};
+use crate::adaptive::{Knowledge, OperatingPoint};
+use crate::learn::adapt::{self, AdaptOptions, Answers, assurance, time};
 use crate::learn::profile_file::Profile;
-
-/// How answers are carried through time. These do not come from the profile, whose pictures have no
-/// neighbours in time: a frame is taken for the one before at a mean difference of 2.5 of 255 levels,
-/// about a camera's noise, and for half a second at 30 frames a second; a cut is a difference that no
-/// pan reaches.
-const TIME: TimeFit =
-    TimeFit { reuse_below: 0.01, reuse_at_most: 15, cut_above: 0.12, remembered: 0.8 };
 
 /// What the adaptive policy is set to.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,12 +31,12 @@ pub struct GoalMissed {
 }
 
 /// Learns from all pictures of the profiles, measures the operating points by cross-validation, and
-/// chooses one of them.
+/// chooses one of them; for that one it learns from the videos how answers are carried through time.
 pub(super) fn learn(
     profiles: &[Profile],
     samples: &Samples,
     options: &TrainOptions,
-) -> Result<Knowledge, TrainError> {
+) -> Result<(Knowledge, time::Study), TrainError> {
     let answers = Answers::gather(profiles);
     let groups: Vec<usize> = samples.pictures.iter().map(|picture| picture.group).collect();
     let pictures: Vec<usize> = (0..groups.len()).collect();
@@ -58,11 +51,10 @@ pub(crate) fn learn_policy(
     (pictures, folds): (&[usize], &[Vec<usize>]),
     options: &AdaptOptions,
     goal: Goal,
-) -> Result<Knowledge, TrainError> {
+) -> Result<(Knowledge, time::Study), TrainError> {
     let mut knowledge = adapt::fit(answers, pictures, options)?;
     let tested = assurance::cross_validate(answers, folds, options, &answers.times, None)?;
     assurance::note(&mut knowledge.points, &tested, answers, pictures);
-    knowledge.time = TIME;
     let models = 0..answers.models.len();
     let best = models.map(|model| answers.accuracy(model, pictures)).fold(0.0, f64::max);
     knowledge.chosen = match goal {
@@ -70,7 +62,9 @@ pub(crate) fn learn_policy(
             .unwrap_or_else(|_| most_accurate(&knowledge.points)),
         goal => choose_point(&knowledge.points, goal)?,
     };
-    Ok(knowledge)
+    let study = time::study(answers, pictures, &assurance::policy(knowledge.clone(), answers));
+    knowledge.time = study.time;
+    Ok((knowledge, study))
 }
 
 /// The operating point that reaches a goal; of [`Goal::AsGoodAsTheBest`] the most accurate.

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::adaptive::Knowledge;
 use crate::features::Features;
+use crate::learn::adapt::time::Study;
 use crate::models::{ModelId, Provider};
 use crate::premodel::{Criterion, LabelSource, Premodel};
 
@@ -38,6 +39,8 @@ pub struct Report {
     pub evaluation: Option<Evaluation>,
     /// The adaptive policy.
     pub adaptive: Option<Knowledge>,
+    /// How it carries answers through time, and why so.
+    pub time: Study,
     /// What the user should know besides.
     pub notes: Vec<String>,
 }
@@ -48,6 +51,7 @@ impl Report {
         plan: &Plan,
         fitted: &Fitted,
         evaluation: Option<Evaluation>,
+        time: Study,
     ) -> Self {
         let scores = evaluation::singles(samples);
         let single = |(model, score): (&crate::learn::profile_file::ProfiledModel, Score)| {
@@ -64,6 +68,7 @@ impl Report {
             deployment: fitted.deployment.clone(),
             fallback: fitted.premodel.fallback().clone(),
             adaptive: fitted.premodel.recipe().adaptive.clone(),
+            time,
             notes: notes(plan, &fitted.premodel, evaluation.as_ref()),
             evaluation,
         }
@@ -139,7 +144,7 @@ impl Report {
             let time = point.mean_time_ms;
             writeln!(f, "  {name:<31} {right:>10.2} {time:>10.3} {assured:>10.2}")?;
         }
-        Ok(())
+        writeln!(f, "{}", self.time)
     }
 
     fn write_singles(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

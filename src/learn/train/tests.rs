@@ -22,7 +22,14 @@ fn id(name: &str) -> ModelId {
 fn image(file: String, value: f32, guesses: [usize; 3]) -> ImageRecord {
     let results = guesses.iter().map(|&guess| result(guess, CLASS));
     let features = Features::new([value; Features::COUNT]).unwrap();
-    ImageRecord { file, group: None, class: CLASS, features, results: results.collect() }
+    ImageRecord {
+        file,
+        group: None,
+        change: None,
+        class: CLASS,
+        features,
+        results: results.collect(),
+    }
 }
 
 fn profile(images: Vec<ImageRecord>) -> Profile {
@@ -71,7 +78,15 @@ fn the_trace_and_the_single_models_are_reported() {
     let accuracies: Vec<_> = report.singles.iter().map(|(_, _, s)| s.accuracy).collect();
     assert_eq!(accuracies, [60.0, 60.0, 40.0]);
     let text = report.to_string();
-    for expected in ["1. quick", "2. slow", "union 100.00 %", "random mix", "oracle", "r = +1.00"] {
+    for expected in [
+        "1. quick",
+        "2. slow",
+        "union 100.00 %",
+        "random mix",
+        "oracle",
+        "r = +1.00",
+        "not learnt but assumed",
+    ] {
         assert!(text.contains(expected), "{expected} is missing in\n{text}");
     }
     assert!(!text.contains("Note"), "{text}");
@@ -135,6 +150,26 @@ fn profiles_are_joined_by_the_names_of_their_models() {
     let (premodel, _) = train(&profiles, &TrainOptions::default()).unwrap();
     assert_eq!(premodel.accuracy(&id("quick")), Some(0.6));
     assert_eq!(premodel.accuracy(&id("slow")), Some(0.4));
+}
+
+#[test]
+fn videos_teach_how_answers_are_carried_through_time() {
+    let frame = |video: usize, number: usize| {
+        let (value, guesses) = match video % 2 {
+            0 => (1.0, [RIGHT, RIGHT, WRONG]),
+            _ => (9.0, [WRONG, NEARLY, RIGHT]),
+        };
+        let value = value + (video * 40 + number) as f32 / 1000.0;
+        let group = format!("{video}.avi");
+        let image = image(format!("{group}#{number}"), value, guesses);
+        ImageRecord { change: (number > 0).then_some(0.001), group: Some(group), ..image }
+    };
+    let images = (0..12).flat_map(|video| (0..40).map(move |number| frame(video, number)));
+    let (premodel, report) = train(&[profile(images.collect())], &TrainOptions::default()).unwrap();
+    let time = premodel.recipe().adaptive.as_ref().unwrap().time;
+    assert_eq!((time, time.reuse_below), (report.time.time, 0.002));
+    let text = report.to_string();
+    assert!(text.contains("from 468 pairs of successive frames of 12 videos"), "{text}");
 }
 
 #[test]
