@@ -61,7 +61,7 @@ pub struct Arguments {
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = model_name)]
     pool: Vec<ModelId>,
     /// The adaptive policy is to be at least so accurate, with 90 % confidence: a share of 0 to 1
-    /// [default: as accurate as the most accurate model]
+    /// [default: 0.01 more than the most accurate model]
     #[arg(long, value_name = "SHARE", conflicts_with = "mean_time_target", value_parser = share)]
     accuracy_target: Option<f64>,
     /// The adaptive policy's models are to take no longer on average, as in `12ms`
@@ -138,7 +138,7 @@ impl Arguments {
         match (self.accuracy_target, self.mean_time_target) {
             (Some(accuracy), _) => Goal::Accuracy(accuracy),
             (None, Some(time)) => Goal::MeanTime(time),
-            (None, None) => Goal::AsGoodAsTheBest,
+            (None, None) => Goal::BetterThanTheBest,
         }
     }
 

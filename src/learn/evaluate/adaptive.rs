@@ -46,7 +46,7 @@ fn learn_point(
         return Ok(adapt::fit(&material.answers, &part.seen, options)?);
     }
     let (knowledge, _) =
-        learn_policy(&material.answers, (&part.seen, &folds), options, Goal::AsGoodAsTheBest)?;
+        learn_policy(&material.answers, (&part.seen, &folds), options, Goal::BetterThanTheBest)?;
     Ok(knowledge)
 }
 

@@ -10,12 +10,17 @@ use crate::adaptive::{Knowledge, OperatingPoint};
 use crate::learn::adapt::{self, AdaptOptions, Answers, assurance, time};
 use crate::learn::profile_file::Profile;
 
+/// By what share of right answers the policy is to be better than the most accurate model, unless
+/// the user has another goal.
+const ADVANTAGE: f64 = 0.01;
+
 /// What the adaptive policy is set to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Goal {
-    /// The quickest operating point that is assured to be as accurate as the most accurate model;
-    /// where none is, the most accurate point.
-    AsGoodAsTheBest,
+    /// The quickest operating point that is assured to be a percentage point more accurate than the
+    /// most accurate model; where none is, the quickest assured to be as accurate; where none is, the
+    /// most accurate.
+    BetterThanTheBest,
     /// The quickest one that is assured to be right on such a share of the pictures.
     Accuracy(f64),
     /// The most accurate one that takes no longer on average.
@@ -58,8 +63,7 @@ pub(crate) fn learn_policy(
     let models = 0..answers.models.len();
     let best = models.map(|model| answers.accuracy(model, pictures)).fold(0.0, f64::max);
     knowledge.chosen = match goal {
-        Goal::AsGoodAsTheBest => choose_point(&knowledge.points, Goal::Accuracy(best))
-            .unwrap_or_else(|_| most_accurate(&knowledge.points)),
+        Goal::BetterThanTheBest => better_than(best, &knowledge.points),
         goal => choose_point(&knowledge.points, goal)?,
     };
     let study = time::study(answers, pictures, &assurance::policy(knowledge.clone(), answers));
@@ -67,14 +71,21 @@ pub(crate) fn learn_policy(
     Ok((knowledge, study))
 }
 
-/// The operating point that reaches a goal; of [`Goal::AsGoodAsTheBest`] the most accurate.
+/// What [`Goal::BetterThanTheBest`] comes to where the most accurate model is right on such a share.
+fn better_than(best: f64, points: &[OperatingPoint]) -> usize {
+    let mut targets = [best + ADVANTAGE, best].into_iter();
+    let found = targets.find_map(|target| choose_point(points, Goal::Accuracy(target)).ok());
+    found.unwrap_or_else(|| most_accurate(points))
+}
+
+/// The operating point that reaches a goal; of [`Goal::BetterThanTheBest`] the most accurate.
 pub fn choose_point(points: &[OperatingPoint], goal: Goal) -> Result<usize, GoalMissed> {
     let quickest_with = |is_good: &dyn Fn(&OperatingPoint) -> bool| {
         let good = points.iter().enumerate().filter(|(_, point)| is_good(point));
         good.min_by(|(_, a), (_, b)| a.mean_time_ms.total_cmp(&b.mean_time_ms)).map(|(at, _)| at)
     };
     match goal {
-        Goal::AsGoodAsTheBest => Ok(most_accurate(points)),
+        Goal::BetterThanTheBest => Ok(most_accurate(points)),
         Goal::Accuracy(target) => {
             let found = quickest_with(&|point| f64::from(point.assured_accuracy) >= target);
             found.ok_or_else(|| missed(format!("is assured to be right on {target:.3}"), points))
@@ -125,7 +136,10 @@ mod tests {
     fn the_quickest_assured_point_is_chosen() {
         assert_eq!(choose_point(&points(), Goal::Accuracy(0.70)), Ok(0));
         assert_eq!(choose_point(&points(), Goal::Accuracy(0.83)), Ok(1));
-        assert_eq!(choose_point(&points(), Goal::AsGoodAsTheBest), Ok(1));
+        assert_eq!(choose_point(&points(), Goal::BetterThanTheBest), Ok(1));
+        assert_eq!(better_than(0.82, &points()), 1, "0.83 is assured at 9 ms");
+        assert_eq!(better_than(0.84, &points()), 1, "0.85 is not assured, 0.84 is");
+        assert_eq!(better_than(0.90, &points()), 1, "the most accurate, if none is as good");
         let missed = choose_point(&points(), Goal::Accuracy(0.9)).unwrap_err().to_string();
         assert!(missed.contains("right on 0.900") && missed.contains("0.860"), "{missed}");
     }

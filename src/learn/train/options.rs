@@ -89,7 +89,7 @@ impl Default for TrainOptions {
             folds: 10,
             seed: 2018,
             pool: None,
-            goal: Goal::AsGoodAsTheBest,
+            goal: Goal::BetterThanTheBest,
         }
     }
 }
