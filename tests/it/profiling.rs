@@ -213,7 +213,7 @@ fn shards_make_up_the_set_and_are_joined() {
     }
     assert_eq!(files, ["0/0.png", "1/0.png", "2/0.png", "0/1.png", "1/1.png", "2/1.png"]);
     let train = |parts: &[&Path]| {
-        let train = bench.models.command("train --k 3 --out").arg(bench.path("premodel"));
+        let train = bench.models.command("train --k 3 --folds 3 --out").arg(bench.path("premodel"));
         parts.iter().fold(train, |train, part| train.arg("--profile").arg(part))
     };
     train(&[&parts[0], &parts[1]]).run().with_code(0).printing(&["6 pictures"]);

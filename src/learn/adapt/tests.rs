@@ -40,7 +40,8 @@ fn answers(names: &[&str], times: &[u64], pictures: Vec<Answered>) -> Answers {
 fn quick_and_slow(count: usize) -> Answers {
     let mut random = fastrand::Rng::with_seed(5);
     let mut picture = |number: usize| {
-        let class = number % CLASSES;
+        // Each class comes in every fold.
+        let class = number / 7 % CLASSES;
         let wrong = (class + 7) % CLASSES;
         let quick = match number % 3 {
             0 => (wrong, 0.3 + 0.2 * random.f32()),
@@ -132,7 +133,7 @@ fn a_budget_is_kept() {
 fn fusion_beats_models_that_err_apart() {
     // Each of two models errs on another third, unsure; where both are right both are sure.
     let picture = |number: usize| {
-        let class = number % CLASSES;
+        let class = number / 7 % CLASSES;
         let wrong = (class + 3) % CLASSES;
         let of = |errs: bool| if errs { (wrong, 0.4) } else { (class, 0.8) };
         answered(class, &[of(number.is_multiple_of(3)), of(number % 3 == 1)])
@@ -145,7 +146,7 @@ fn fusion_beats_models_that_err_apart() {
         right_and_runs(&answers, tested.trials.last().unwrap()).0
     };
     assert!(right(None) > 0.99);
-    assert!(right(Some(Part::Fusion)) < right(None));
+    assert!(right(Some(Part::Escalation)) < 0.7, "either alone errs on a third");
 }
 
 #[test]
@@ -177,7 +178,7 @@ fn classes_that_come_often_are_more_likely_unless_that_harms_the_rare() {
 fn the_pool_leaves_out_what_adds_nothing_and_keeps_partners() {
     // "late" answers as "early" does; "partner" errs as often, elsewhere; "best" never errs.
     let picture = |number: usize| {
-        let class = number % CLASSES;
+        let class = number / 7 % CLASSES;
         let wrong = (class + 3) % CLASSES;
         let of = |errs: bool| if errs { (wrong, 0.4) } else { (class, 0.8) };
         let third = |rest: usize| of(number % 3 == rest);
