@@ -10,6 +10,7 @@ use clap::{Parser, ValueEnum};
 use super::catalogue::model_name;
 use super::{Failure, stdout};
 use crate::features::FeatureSet;
+use crate::learn::adapt::Part;
 use crate::learn::profile_file::Profile;
 use crate::learn::train::{self, DeploymentMode, FeatureChoice, Goal, KChoice, TrainOptions};
 use crate::models::ModelId;
@@ -67,6 +68,10 @@ pub struct Arguments {
     /// The adaptive policy's models are to take no longer on average, as in `12ms`
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     mean_time_target: Option<Duration>,
+    /// Take all classes for equally likely, however often they come in the profiles: for cameras
+    /// that will see other things
+    #[arg(long)]
+    no_class_prior: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -163,6 +168,7 @@ impl Arguments {
             seed: self.seed,
             pool: (!self.pool.is_empty()).then(|| self.pool.clone()),
             goal: self.goal(),
+            without: self.no_class_prior.then_some(Part::Prior),
         }
     }
 }

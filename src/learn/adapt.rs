@@ -51,9 +51,9 @@ const PRICES: usize = 24;
 const LEAST_PRICE: f64 = 0.003;
 const HIGHEST_PRICE: f64 = 0.2;
 
-/// The most pictures that weights and certainties are fitted to; a further one would not change
-/// them.
-const MOST_PICTURES: usize = 10_000;
+/// The most pictures, spread evenly, that weights, certainties and gains are fitted to: at most some
+/// dozen numbers are fitted at a time. The prior counts all pictures.
+const MOST_PICTURES: usize = 5_000;
 
 /// A part of the policy that can be left out, to see what it is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,8 +137,9 @@ pub fn fit(
     }
     let pool = pool::choose(answers, pictures, options)?;
     let counts = answers.class_counts(pictures);
+    let sample = pictures.iter().step_by(pictures.len().div_ceil(MOST_PICTURES));
     let mut scored: Vec<Scored> =
-        pictures.iter().map(|&picture| Scored::new(&answers.pictures[picture], &pool)).collect();
+        sample.map(|&picture| Scored::new(&answers.pictures[picture], &pool)).collect();
     let strength = match options.has(Part::Prior) {
         true => prior::strength(&mut scored, &counts, pool.len()),
         false => 0.0,
@@ -161,10 +162,9 @@ pub fn fit(
 }
 
 fn fit_sets(scored: &[Scored], sets: &[ModelSet], options: &AdaptOptions) -> Vec<SetFit> {
-    let sample = &scored[..scored.len().min(MOST_PICTURES)];
     let fit = |&set: &ModelSet| {
-        let weights = weights::fit(sample, set, options);
-        let right = certainty::fit(sample, set, &weights, options);
+        let weights = weights::fit(scored, set, options);
+        let right = certainty::fit(scored, set, &weights, options);
         SetFit { set, weights, right }
     };
     in_parallel(sets, fit)

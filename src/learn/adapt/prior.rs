@@ -33,13 +33,14 @@ fn class_accuracy(
 ) -> (f64, f64) {
     let weights = weights::equal(set);
     let mut room = Vec::new();
-    let mut right = vec![0_usize; counts.len()];
+    let (mut right, mut seen) = (vec![0_usize; counts.len()], vec![0_usize; counts.len()]);
     for one in scored {
         let is_right = one.is_right_under(counts, strength, (set, &weights), &mut room);
         right[one.truth] += usize::from(is_right);
+        seen[one.truth] += 1;
     }
-    let seen = right.iter().zip(counts).filter(|(_, count)| **count > 0);
-    let shares: Vec<f64> = seen.map(|(right, count)| *right as f64 / *count as f64).collect();
+    let shares = right.iter().zip(seen).filter(|(_, seen)| *seen > 0);
+    let shares: Vec<f64> = shares.map(|(right, seen)| *right as f64 / seen as f64).collect();
     let classes = shares.len().max(1) as f64;
     let mean = shares.iter().sum::<f64>() / classes;
     let variance = shares.iter().map(|share| (share - mean).powi(2)).sum::<f64>() / classes;

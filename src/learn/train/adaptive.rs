@@ -45,7 +45,7 @@ pub(super) fn learn(
     let answers = Answers::gather(profiles);
     let groups: Vec<usize> = samples.pictures.iter().map(|picture| picture.group).collect();
     let pictures: Vec<usize> = (0..groups.len()).collect();
-    let adapt_options = AdaptOptions { pool: options.pool.clone(), without: None };
+    let adapt_options = AdaptOptions { pool: options.pool.clone(), without: options.without };
     let dealt = folds::deal(&groups, options.folds, options.seed);
     learn_policy(&answers, (&pictures, &dealt), &adapt_options, options.goal)
 }

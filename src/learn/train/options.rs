@@ -2,6 +2,7 @@
 
 use super::{Goal, TrainError};
 use crate::features::{FeatureSet, Features};
+use crate::learn::adapt::Part;
 use crate::models::ModelId;
 use crate::premodel::{Criterion, MAX_K};
 
@@ -30,6 +31,8 @@ pub struct TrainOptions {
     pub pool: Option<Vec<ModelId>>,
     /// Which operating point the adaptive policy uses.
     pub goal: Goal,
+    /// A part that the adaptive policy does without.
+    pub without: Option<Part>,
 }
 
 /// How many neighbours vote.
@@ -90,6 +93,7 @@ impl Default for TrainOptions {
             seed: 2018,
             pool: None,
             goal: Goal::BetterThanTheBest,
+            without: None,
         }
     }
 }
