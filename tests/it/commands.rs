@@ -101,7 +101,8 @@ fn a_set_is_profiled_trained_on_explained_and_replayed() {
 #[test]
 fn explain_chooses_what_replay_prefers() {
     let trained = Trained::on(&["red", "colour"]);
-    let records = trained.models.replay("--policy premodel --budget 10s").arg(trained.images()).records();
+    let records =
+        trained.models.replay("--policy premodel --budget 10s").arg(trained.images()).records();
     let preferred =
         |record: &Record| record.0["preferred"].as_str().unwrap_or(record.model()).to_owned();
     for record in records.iter().step_by(5) {
