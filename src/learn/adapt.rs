@@ -35,6 +35,7 @@ use thiserror::Error;
 use crate::adaptive::{
     Knowledge, MAX_POOL, MAX_SET, ModelSet, OperatingPoint, Prior, SetFit, TimeFit,
 };
+use crate::learn::parallel::in_parallel;
 use crate::models::ModelId;
 
 pub use answers::{Answered, Answers};
@@ -190,27 +191,4 @@ fn prices(times: &[Duration]) -> impl Iterator<Item = f64> {
     let middle = sorted[sorted.len() / 2].as_secs_f64() * 1e3;
     let step = (HIGHEST_PRICE / LEAST_PRICE).powf(1.0 / (PRICES - 1) as f64);
     (0..PRICES as i32).map(move |number| LEAST_PRICE * step.powi(number) / middle)
-}
-
-/// Maps on all cores; the results come in the order of the items.
-pub(crate) fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-    let work = &work;
-    std::thread::scope(|scope| {
-        let lanes: Vec<_> = (0..cores)
-            .map(|lane| {
-                let own = items.iter().skip(lane).step_by(cores);
-                scope.spawn(move || own.map(work).collect::<Vec<R>>())
-            })
-            .collect();
-        let mut lanes: Vec<_> = lanes
-            .into_iter()
-            .map(|lane| match lane.join() {
-                Ok(results) => results.into_iter(),
-                Err(panic) => std::panic::resume_unwind(panic),
-            })
-            .collect();
-        let lane_count = lanes.len();
-        (0..items.len()).filter_map(|item| lanes[item % lane_count].next()).collect()
-    })
 }

@@ -1,4 +1,4 @@
-//! Work on parts of a list, one thread for each.
+//! Work on lists, on all processors.
 
 use std::num::NonZeroUsize;
 use std::panic::resume_unwind;
@@ -6,7 +6,7 @@ use std::thread;
 
 /// Does `work` on parts of `items`, as many as there are processors; results in the order of the
 /// parts. Where the parts end depends on the machine, so results must add up whatever they are.
-pub(super) fn in_parts<T: Sync, R: Send>(items: &[T], work: impl Fn(&[T]) -> R + Sync) -> Vec<R> {
+pub(crate) fn in_parts<T: Sync, R: Send>(items: &[T], work: impl Fn(&[T]) -> R + Sync) -> Vec<R> {
     let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let size = items.len().div_ceil(threads).max(1);
     thread::scope(|scope| {
@@ -15,6 +15,25 @@ pub(super) fn in_parts<T: Sync, R: Send>(items: &[T], work: impl Fn(&[T]) -> R +
             items.chunks(size).map(|part| scope.spawn(move || work(part))).collect();
         let joined = workers.into_iter().map(thread::ScopedJoinHandle::join);
         joined.map(|result| result.unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    })
+}
+
+/// Does `work` on each of `items`; results in their order, whatever the machine. The items are dealt
+/// to the processors in turn, so that neighbours, which often cost alike, are shared out.
+pub(crate) fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    thread::scope(|scope| {
+        let work = &work;
+        let start = |lane: usize| {
+            let own = items.iter().skip(lane).step_by(threads);
+            scope.spawn(move || own.map(work).collect::<Vec<R>>())
+        };
+        let lanes: Vec<_> = (0..threads.min(items.len())).map(start).collect();
+        let joined = lanes.into_iter().map(thread::ScopedJoinHandle::join);
+        let done = joined.map(|lane| lane.unwrap_or_else(|panic| resume_unwind(panic)));
+        let mut done: Vec<_> = done.map(Vec::into_iter).collect();
+        let lanes = done.len().max(1);
+        (0..items.len()).filter_map(|item| done[item % lanes].next()).collect()
     })
 }
 
@@ -28,6 +47,7 @@ mod tests {
             let items: Vec<usize> = (0..count).collect();
             let parts = in_parts(&items, <[usize]>::to_vec);
             assert_eq!(parts.concat(), items);
+            assert_eq!(in_parallel(&items, |&item| item), items);
         }
     }
 }

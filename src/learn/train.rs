@@ -26,7 +26,6 @@ pub(crate) mod deployment;
 mod evaluation;
 pub(crate) mod folds;
 mod options;
-mod parallel;
 mod report;
 pub(crate) mod samples;
 mod selection;

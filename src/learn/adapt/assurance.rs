@@ -16,8 +16,9 @@ use std::time::Duration;
 
 use super::answers::Answers;
 use super::trial::{Trial, try_out};
-use super::{AdaptError, AdaptOptions, fit, in_parallel};
+use super::{AdaptError, AdaptOptions, fit};
 use crate::adaptive::{Adaptive, Knowledge, OperatingPoint};
+use crate::learn::parallel::in_parallel;
 
 /// The confidence of the lower bound: it fails for one training in ten at most.
 pub const CONFIDENCE: f64 = 0.9;

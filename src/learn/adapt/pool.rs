@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use super::answers::Answers;
 use super::scored::Scored;
-use super::{AdaptError, AdaptOptions, in_parallel, weights};
+use super::{AdaptError, AdaptOptions, weights};
 use crate::adaptive::{MAX_POOL, ModelSet};
+use crate::learn::parallel::in_parallel;
 use crate::models::ModelId;
 
 /// The largest sets that are compared.

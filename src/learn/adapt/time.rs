@@ -36,9 +36,9 @@ use std::time::Duration;
 
 use super::answers::{Answered, Answers};
 use super::assurance::upper_bound;
-use super::in_parallel;
 use super::trial::{Trial, go_on, try_out};
 use crate::adaptive::{Adaptive, Evidence, TimeFit};
+use crate::learn::parallel::in_parallel;
 
 /// What holds where no video says anything else: a frame is taken for the one before at a mean
 /// difference of 1 of 255 levels, about a camera's noise, and for half a second at 30 frames a

@@ -10,7 +10,8 @@ use super::metrics::{self, Bootstrap};
 use super::report::numbers::signed_interval;
 use super::{EvaluateError, Options};
 use crate::adaptive::{Adaptive, Knowledge};
-use crate::learn::adapt::{self, AdaptError, AdaptOptions, Part, assurance, in_parallel, try_out};
+use crate::learn::adapt::{self, AdaptError, AdaptOptions, Part, assurance, try_out};
+use crate::learn::parallel::in_parallel;
 use crate::learn::train::{Goal, TrainError, learn_policy};
 use crate::premodel::Criterion::Top1;
 

@@ -8,7 +8,7 @@ use super::figures::{
 use super::material::{Case, Material};
 use super::metrics::{self, Bootstrap, Judged, Macro, RandomMix, mean, percentile};
 use super::{Options, metrics::milliseconds};
-use crate::learn::adapt::in_parallel;
+use crate::learn::parallel::in_parallel;
 use crate::premodel::Criterion::{Top1, Top5};
 
 /// Points at which the random-mix line is drawn.

@@ -162,6 +162,8 @@ pub enum Kind {
     LearnerMix,
     /// A chooser to compare with.
     Reference,
+    /// A premodel as it was given, which may have been trained on these images.
+    Given,
     /// The adaptive chooser.
     Adaptive,
     /// The adaptive chooser with something left out.
@@ -172,12 +174,13 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, in the order of tables.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Single,
         Self::RandomMix,
         Self::PaperSequence,
         Self::LearnerMix,
         Self::Reference,
+        Self::Given,
         Self::Adaptive,
         Self::Ablation,
         Self::Oracle,
@@ -192,6 +195,7 @@ impl fmt::Display for Kind {
             Self::PaperSequence => "paper's sequence",
             Self::LearnerMix => "mix of learners",
             Self::Reference => "reference",
+            Self::Given => "as given",
             Self::Adaptive => "adaptive",
             Self::Ablation => "ablation",
             Self::Oracle => "oracle",

@@ -10,7 +10,8 @@ use super::figures::{GivenPremodel, Kind};
 use super::material::{Case, Material};
 use super::sequence::{Undecided, choose};
 use crate::adaptive::{Adaptive, Knowledge};
-use crate::learn::adapt::{assurance, in_parallel, try_out};
+use crate::learn::adapt::{assurance, try_out};
+use crate::learn::parallel::in_parallel;
 use crate::models::ModelId;
 use crate::premodel::Premodel;
 
@@ -103,7 +104,7 @@ impl Given {
         };
         let name = format!("{}, KNN sequence as given", self.file);
         let cases = in_parallel(pictures, run);
-        Chooser::new(&name, Kind::Reference, options.overheads.sequence(), cases)
+        Chooser::new(&name, Kind::Given, options.overheads.sequence(), cases)
     }
 
     fn adaptive(
@@ -124,6 +125,6 @@ impl Given {
         let decision = options.overheads.decision;
         let in_time = options.budgets.iter().map(|at| within(Some(at.saturating_sub(decision))));
         let name = format!("{}, adaptive as given", self.file);
-        Chooser::new(&name, Kind::Reference, decision, within(None)).with_budgets(in_time.collect())
+        Chooser::new(&name, Kind::Given, decision, within(None)).with_budgets(in_time.collect())
     }
 }

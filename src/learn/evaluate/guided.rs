@@ -15,7 +15,8 @@ use super::report::numbers::signed_interval;
 use super::{Options, adaptive};
 use crate::adaptive::{Adaptive, Preference};
 use crate::features::Features;
-use crate::learn::adapt::{Trial, in_parallel, ridge, try_from};
+use crate::learn::adapt::{Trial, ridge, try_from};
+use crate::learn::parallel::in_parallel;
 use crate::premodel::Criterion::Top1;
 
 /// A constant and all features.

@@ -13,10 +13,10 @@ use super::chooser::Chooser;
 use super::figures::Kind;
 use super::material::{Material, Part, Split};
 use super::{EvaluateError, Overheads};
-use crate::learn::adapt::in_parallel;
 use crate::learn::learners::{
     FittedStage, Learner, LearnerError, StageBank, StageData, choose, mixes,
 };
+use crate::learn::parallel::in_parallel;
 use crate::premodel::Premodel;
 
 /// The part of what may be seen that mixes are compared on is one of so many.

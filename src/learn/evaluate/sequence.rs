@@ -6,7 +6,7 @@ use super::material::{Case, Material, Split};
 use super::metrics::{self, Bootstrap, mean, milliseconds};
 use super::{EvaluateError, Overheads};
 use crate::features::Features;
-use crate::learn::adapt::in_parallel;
+use crate::learn::parallel::in_parallel;
 use crate::learn::train::deployment::{Field, deploy};
 use crate::learn::train::samples::Picture;
 use crate::learn::train::{self, DeploymentMode, FeatureChoice, Plan, TrainError, TrainOptions};

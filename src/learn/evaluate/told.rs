@@ -7,8 +7,9 @@ use super::material::{Material, Part, Split, in_order};
 use super::metrics::calibration::{equal_mass_bins, expected_calibration_error};
 use super::metrics::signals::{auc, pearson};
 use crate::features::{FeatureRow, FeatureSet, Features};
-use crate::learn::adapt::{self, AdaptError, AdaptOptions, assurance, in_parallel, try_out};
+use crate::learn::adapt::{self, AdaptError, AdaptOptions, assurance, try_out};
 use crate::learn::learners::{FittedStage, Learner, LearnerError};
+use crate::learn::parallel::in_parallel;
 use crate::premodel::Scaling;
 
 /// Bins of a calibration.

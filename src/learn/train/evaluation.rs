@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use super::ballot::Tally;
 use super::folds::deal;
-use super::parallel::in_parts;
 use super::samples::{Picture, Samples};
 use super::{Plan, fit};
+use crate::learn::parallel::in_parts;
 use crate::models::ModelId;
 use crate::premodel::Premodel;
 

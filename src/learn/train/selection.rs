@@ -15,10 +15,10 @@
 use super::ballot::{Ballot, Tally};
 use super::folds::deal;
 use super::options::{FeatureChoice, KChoice, TrainOptions};
-use super::parallel::in_parts;
 use super::table::FoldTable;
 use super::{TrainError, correlation};
 use crate::features::{FeatureSet, Features};
+use crate::learn::parallel::in_parts;
 
 /// Pictures that elimination and the choice of k ask about at most. The standard error of an
 /// accuracy is then at most 1.1 points, that of a difference between two sets smaller.

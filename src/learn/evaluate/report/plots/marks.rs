@@ -15,6 +15,7 @@ pub fn of(kind: Kind) -> Outlines {
         Kind::PaperSequence => vec![vec![(0, -7), (7, 5), (-7, 5)]],
         Kind::LearnerMix => vec![vec![(0, 4), (3, -3), (-3, -3)]],
         Kind::Reference => vec![rectangle(2, 6), rectangle(6, 2)],
+        Kind::Given => vec![vec![(-7, 0), (0, -4), (7, 0), (0, 4)]],
         Kind::Adaptive => vec![round(5)],
         Kind::Ablation => vec![round(3)],
         Kind::RandomMix => vec![rectangle(6, 1)],

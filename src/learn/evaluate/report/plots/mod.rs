@@ -143,6 +143,7 @@ fn colour(kind: Kind) -> RGBColor {
         Kind::PaperSequence => RGBColor(0xd5, 0x5e, 0x00),
         Kind::LearnerMix => RGBColor(0xdd, 0xaa, 0x33),
         Kind::Reference => RGBColor(0xaa, 0x44, 0x99),
+        Kind::Given => RGBColor(0x6b, 0x5b, 0x4b),
         Kind::Adaptive => RGBColor(0x1a, 0x93, 0x6f),
         Kind::Ablation => RGBColor(0x66, 0xb8, 0xdc),
         Kind::Oracle => RGBColor(0xc8, 0x32, 0x4b),
