@@ -30,8 +30,8 @@ pub enum TargetError {
 /// No operating point gives what is asked for.
 #[derive(Clone, Debug, PartialEq, Error)]
 #[error(
-    "the premodel was trained for no operating point with {wanted}; there are:\n{points}\nask for \
-     less, or train it with more or better models"
+    "the adaptive policy has no operating point with {wanted}; there are:\n{points}\nask for less, \
+     or train it with more or better models"
 )]
 pub struct NoSuchPoint {
     wanted: Target,

@@ -194,7 +194,7 @@ impl From<TrainError> for Failure {
             | TrainError::UnknownModel { .. }
             | TrainError::NoModelAllowed
             | TrainError::Adapt(_)
-            | TrainError::Goal(_) => ExitCode::Usage,
+            | TrainError::Target(_) => ExitCode::Usage,
             TrainError::NoImage
             | TrainError::OneGroup
             | TrainError::NothingDiffers

@@ -2,17 +2,17 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
 
 use super::catalogue::model_name;
 use super::{Failure, stdout};
+use crate::adaptive::Target;
 use crate::features::FeatureSet;
 use crate::learn::adapt::Part;
 use crate::learn::profile_file::Profile;
-use crate::learn::train::{self, DeploymentMode, FeatureChoice, Goal, KChoice, TrainOptions};
+use crate::learn::train::{self, DeploymentMode, FeatureChoice, KChoice, TrainOptions};
 use crate::models::ModelId;
 use crate::premodel::Criterion;
 
@@ -63,11 +63,11 @@ pub struct Arguments {
     pool: Vec<ModelId>,
     /// The adaptive policy is to be at least so accurate, with 90 % confidence: a share of 0 to 1
     /// [default: 0.01 more than the most accurate model]
-    #[arg(long, value_name = "SHARE", conflicts_with = "mean_time_target", value_parser = share)]
-    accuracy_target: Option<f64>,
+    #[arg(long, value_name = "SHARE", conflicts_with = "mean_time_target", value_parser = Target::accuracy)]
+    accuracy_target: Option<Target>,
     /// The adaptive policy's models are to take no longer on average, as in `12ms`
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
-    mean_time_target: Option<Duration>,
+    #[arg(long, value_name = "TIME", value_parser = Target::mean_time)]
+    mean_time_target: Option<Target>,
     /// Take all classes for equally likely, however often they come in the profiles: for cameras
     /// that will see other things
     #[arg(long)]
@@ -122,11 +122,6 @@ fn features(text: &str) -> Result<FeatureChoice, String> {
     named.map(FeatureChoice::Named).map_err(|fault| fault.to_string())
 }
 
-fn share(text: &str) -> Result<f64, String> {
-    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
-    share.ok_or_else(|| "write a share between 0 and 1, as in 0.85".to_owned())
-}
-
 /// Runs `train`.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let profiles: Vec<Profile> =
@@ -139,14 +134,6 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 impl Arguments {
-    fn goal(&self) -> Goal {
-        match (self.accuracy_target, self.mean_time_target) {
-            (Some(accuracy), _) => Goal::Accuracy(accuracy),
-            (None, Some(time)) => Goal::MeanTime(time),
-            (None, None) => Goal::BetterThanTheBest,
-        }
-    }
-
     fn options(&self) -> TrainOptions {
         let criterion = match self.criterion {
             RightWhen::Top1 => Criterion::Top1,
@@ -167,7 +154,7 @@ impl Arguments {
             folds: self.folds,
             seed: self.seed,
             pool: (!self.pool.is_empty()).then(|| self.pool.clone()),
-            goal: self.goal(),
+            target: self.accuracy_target.or(self.mean_time_target),
             without: self.no_class_prior.then_some(Part::Prior),
         }
     }

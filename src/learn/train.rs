@@ -11,7 +11,8 @@
 //!    it has not seen, beside what is to be had without it.
 //!
 //! 6. The [adaptive policy](super::adapt) is learnt from the same pictures, and its operating points
-//!    are measured on the same folds; one of them is chosen by the [`Goal`].
+//!    are measured on the same folds; one of them is chosen by the
+//!    [`Target`](crate::adaptive::Target).
 //!
 //! **Invariant:** the same profiles and options give the same premodel, to the byte, and the same
 //! report, on however many processors.
@@ -39,6 +40,7 @@ use thiserror::Error;
 
 use super::adapt::AdaptError;
 use super::profile_file::{Profile, ProfiledModel, Truth};
+use crate::adaptive::NoSuchPoint;
 use crate::features::{FeatureSet, Features};
 use crate::models::ModelId;
 use crate::premodel::{
@@ -46,7 +48,6 @@ use crate::premodel::{
 };
 
 pub(crate) use adaptive::learn_policy;
-pub use adaptive::{Goal, GoalMissed, choose_point};
 pub use deployment::{Deployment, Step};
 pub(crate) use evaluation::random_mix;
 pub use evaluation::{Evaluation, Score};
@@ -160,7 +161,7 @@ pub enum TrainError {
     Adapt(#[from] AdaptError),
     /// No operating point is good enough.
     #[error(transparent)]
-    Goal(#[from] GoalMissed),
+    Target(#[from] NoSuchPoint),
 }
 
 fn names(models: &[ModelId]) -> String {

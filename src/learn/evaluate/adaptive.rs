@@ -12,7 +12,7 @@ use super::{EvaluateError, Options};
 use crate::adaptive::{Adaptive, Knowledge};
 use crate::learn::adapt::{self, AdaptError, AdaptOptions, Part, assurance, try_out};
 use crate::learn::parallel::in_parallel;
-use crate::learn::train::{Goal, TrainError, learn_policy};
+use crate::learn::train::{TrainError, learn_policy};
 use crate::premodel::Criterion::Top1;
 
 /// The name of the policy.
@@ -46,8 +46,7 @@ fn learn_point(
         // Nothing to choose the operating point by.
         return Ok(adapt::fit(&material.answers, &part.seen, options)?);
     }
-    let (knowledge, _) =
-        learn_policy(&material.answers, (&part.seen, &folds), options, Goal::BetterThanTheBest)?;
+    let (knowledge, _) = learn_policy(&material.answers, (&part.seen, &folds), options, None)?;
     Ok(knowledge)
 }
 

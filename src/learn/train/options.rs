@@ -1,6 +1,7 @@
 //! How to train, and which ways make no sense.
 
-use super::{Goal, TrainError};
+use super::TrainError;
+use crate::adaptive::Target;
 use crate::features::{FeatureSet, Features};
 use crate::learn::adapt::Part;
 use crate::models::ModelId;
@@ -29,8 +30,9 @@ pub struct TrainOptions {
     /// The models that the adaptive policy chooses among; `None` for those that are worth having,
     /// alone or as partners.
     pub pool: Option<Vec<ModelId>>,
-    /// Which operating point the adaptive policy uses.
-    pub goal: Goal,
+    /// Which operating point the adaptive policy uses; `None` for the quickest that is assured to
+    /// be better than the most accurate model.
+    pub target: Option<Target>,
     /// A part that the adaptive policy does without.
     pub without: Option<Part>,
 }
@@ -92,7 +94,7 @@ impl Default for TrainOptions {
             folds: 10,
             seed: 2018,
             pool: None,
-            goal: Goal::BetterThanTheBest,
+            target: None,
             without: None,
         }
     }
