@@ -7,6 +7,9 @@ use super::knowledge::ModelSet;
 /// Evidence that has faded below this share is dropped.
 const FORGOTTEN: f32 = 0.1;
 
+/// A model whose evidence has faded below this share may run again.
+const STALE: f32 = 0.5;
+
 /// What one model said, and how much of it still counts.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Testimony {
@@ -55,6 +58,12 @@ impl Evidence {
         self.fused.as_ref()
     }
 
+    /// The models that need not run again: what they said of the scene is recent.
+    pub(super) fn fresh(&self) -> ModelSet {
+        let fresh = self.testimonies().filter(|(_, testimony)| testimony.share >= STALE);
+        fresh.map(|(model, _)| model).collect()
+    }
+
     /// The models that have anything to say.
     pub(super) fn set(&self) -> ModelSet {
         self.testimonies().map(|(model, _)| model).collect()
@@ -65,11 +74,16 @@ impl Evidence {
         numbered.filter_map(|(model, testimony)| Some((model, testimony.as_ref()?)))
     }
 
-    /// Adds a run on this frame.
+    /// Adds a run on this frame, averaged with what the model said of the scene before.
     pub(super) fn add(&mut self, model: usize, guesses: Guesses) {
         if self.testimonies.len() <= model {
             self.testimonies.resize(model + 1, None);
         }
+        let before = self.testimonies[model].take();
+        let guesses = match before {
+            Some(before) => guesses.blended(&before.guesses, before.share),
+            None => guesses,
+        };
         self.testimonies[model] = Some(Testimony { guesses, share: 1.0 });
         self.runs.push(model);
     }

@@ -49,6 +49,23 @@ impl Guesses {
         Self { best: best.collect(), floor: logarithm(floor) }
     }
 
+    /// What the model says of two frames of a scene, on average: the weighted mean of the logarithms,
+    /// this frame counting 1, the `other` one `share`.
+    #[must_use]
+    pub fn blended(&self, other: &Self, share: f32) -> Self {
+        let mean = |own: f32, others: f32| (own + share * others) / (1.0 + share);
+        let mut classes: Vec<usize> = self.classes().chain(other.classes()).collect();
+        classes.sort_unstable();
+        classes.dedup();
+        let mut best: Vec<(usize, f32)> = classes
+            .into_iter()
+            .map(|class| (class, mean(self.logarithm(class), other.logarithm(class))))
+            .collect();
+        best.sort_by(|a, b| b.1.total_cmp(&a.1));
+        best.truncate(GUESSES);
+        Self { best, floor: mean(self.floor, other.floor) }
+    }
+
     /// The most probable class; `None` without any.
     pub fn top(&self) -> Option<usize> {
         self.best.first().map(|&(class, _)| class)
@@ -81,6 +98,19 @@ mod tests {
         assert_eq!(guesses.classes().count(), GUESSES);
         assert!((guesses.logarithm(3) - 0.262_f32.ln()).abs() < 1e-6);
         assert!((guesses.logarithm(39) - 0.001_f32.ln()).abs() < 1e-3);
+    }
+
+    #[test]
+    fn two_frames_are_blended_by_what_they_count() {
+        let (own, other) = (Guesses::new(&[(1, 0.6)], 10), Guesses::new(&[(2, 0.9), (1, 0.1)], 10));
+        assert_eq!(own.blended(&other, 0.0).logarithm(1), own.logarithm(1));
+        let halves = own.blended(&other, 1.0);
+        let mean = (own.logarithm(2) + 0.9_f32.ln()) / 2.0;
+        assert!((halves.logarithm(2) - mean).abs() < 1e-6);
+        assert_eq!(halves.top(), Some(1));
+        assert_eq!(own.blended(&other, 5.0).top(), Some(2), "an old frame that counts more");
+        let many: Vec<(usize, f32)> = (20..40).map(|class| (class, 0.05)).collect();
+        assert_eq!(own.blended(&Guesses::new(&many, 100), 0.5).classes().count(), GUESSES);
     }
 
     #[test]

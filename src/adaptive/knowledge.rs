@@ -219,7 +219,7 @@ impl TimeFit {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Knowledge {
-    /// The models it chooses among, by their positions in the premodel's list.
+    /// The models it chooses among, the quickest first, by their positions in the premodel's list.
     pub pool: Vec<usize>,
     /// How many classes they tell apart.
     pub classes: usize,

@@ -105,7 +105,7 @@ impl Adaptive {
 
     /// Every loaded model, in the order in which a frame should be begun with them.
     ///
-    /// Without evidence: by what a start is worth. With evidence carried over from the scene: first
+    /// Without fresh evidence: by what a start is worth. With some carried over from the scene: first
     /// the models that would add to it, then the others, the quickest first.
     pub fn start(&self, carried: &Evidence) -> Vec<Preference> {
         let mut preferences = self.worthwhile(carried);
@@ -115,7 +115,7 @@ impl Adaptive {
         let start = &self.point().start;
         let mut rest: Vec<_> = rest.map(|model| Preference { model, gain: start[model] }).collect();
         // Of a scene that is known, a look by the first in the pool, the quickest, is enough.
-        if carried.set().is_empty() {
+        if carried.fresh().is_empty() {
             rest.sort_by(by_gain);
         }
         preferences.append(&mut rest);
@@ -147,7 +147,7 @@ impl Adaptive {
     }
 
     fn worthwhile(&self, evidence: &Evidence) -> Vec<Preference> {
-        let set = evidence.set();
+        let set = evidence.fresh();
         let gains = self.point().gains.iter().filter(|gain| gain.set == set);
         let loaded = gains.filter(|gain| self.loaded[gain.model]);
         let preferences = loaded

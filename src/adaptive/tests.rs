@@ -115,6 +115,22 @@ fn evidence_of_a_scene_fades_and_is_forgotten() {
 }
 
 #[test]
+fn a_model_looks_again_once_half_of_what_it_said_is_forgotten() {
+    let policy = policy();
+    let mut evidence = Evidence::default();
+    policy.observe(&mut evidence, QUICK, &says(5, 0.2));
+    policy.observe(&mut evidence, LARGE, &says(5, 0.2));
+    let recent = policy.carry(&evidence, 0.9);
+    assert_eq!(models(&policy.start(&recent)), [QUICK, LARGE], "the quickest is enough");
+    let mut half_forgotten = policy.carry(&evidence, 0.4);
+    policy.observe(&mut half_forgotten, QUICK, &says(5, 0.2));
+    assert_eq!(models(&policy.next(&half_forgotten)), [LARGE], "it still doubts");
+    let mut averaged = policy.carry(&evidence, 0.9);
+    policy.observe(&mut averaged, QUICK, &says(3, 0.22));
+    assert_eq!(averaged.answer().unwrap().top(), Some(5), "one look does not outweigh three");
+}
+
+#[test]
 fn a_known_scene_is_looked_at_by_the_quickest_unless_another_adds_to_it() {
     let policy = policy();
     let mut evidence = Evidence::default();

@@ -54,7 +54,7 @@ const HIGHEST_PRICE: f64 = 0.2;
 
 /// The most pictures, spread evenly, that weights, certainties and gains are fitted to: at most some
 /// dozen numbers are fitted at a time. The prior counts all pictures.
-const MOST_PICTURES: usize = 5_000;
+const MOST_PICTURES: usize = 4_000;
 
 /// A part of the policy that can be left out, to see what it is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -42,9 +42,10 @@ use crate::learn::parallel::in_parallel;
 
 /// What holds where no video says anything else: a frame is taken for the one before at a mean
 /// difference of 1 of 255 levels, about a camera's noise, and for half a second at 30 frames a
-/// second; a cut is a difference that no pan reaches.
+/// second; a cut is a difference that no pan reaches; a model may look again at a scene after a fifth
+/// of a second.
 pub const UNLEARNT: TimeFit =
-    TimeFit { reuse_below: 0.004, reuse_at_most: 15, cut_above: 0.12, remembered: 0.8 };
+    TimeFit { reuse_below: 0.004, reuse_at_most: 15, cut_above: 0.12, remembered: 0.9 };
 
 /// Differences that are tried, ascending.
 const THRESHOLDS: [f32; 7] = [0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05];
@@ -88,13 +89,8 @@ pub struct Losses {
     pub bound: f64,
 }
 
-/// What is learnt of time for a policy at its operating point.
-pub fn fit(answers: &Answers, policy: &Adaptive) -> TimeFit {
-    let pictures: Vec<usize> = (0..answers.pictures.len()).collect();
-    study(answers, &pictures, policy).time
-}
-
-/// The same from some of the pictures, numbered in ascending order, with the grounds for it.
+/// What is learnt of time, for a policy at its operating point, from some of the pictures, numbered
+/// in ascending order; with the grounds for it.
 pub fn study(answers: &Answers, pictures: &[usize], policy: &Adaptive) -> Study {
     let mut clips = clips(answers, pictures);
     clips.retain(|clip| clip.len() > 1);

@@ -68,6 +68,10 @@ fn everything(answers: &Answers) -> Vec<usize> {
     (0..answers.pictures.len()).collect()
 }
 
+fn taught(answers: &Answers, policy: &Adaptive) -> TimeFit {
+    studied(answers, policy).time
+}
+
 /// What all pictures teach.
 fn studied(answers: &Answers, policy: &Adaptive) -> Study {
     study(answers, &everything(answers), policy)
@@ -103,7 +107,7 @@ fn a_video_whose_class_changes_under_tiny_changes_teaches_no_reuse() {
 fn reuse_is_learnt_from_enough_pairs_and_may_lose_a_few() {
     let learnt = |count, cuts: usize| {
         let class = |number| if number < cuts { number % 2 } else { 3 };
-        fit(&video(frames(count, |number| plain(Some(0.001), class(number)))), &policy())
+        taught(&video(frames(count, |number| plain(Some(0.001), class(number)))), &policy())
             .reuse_below
     };
     assert_eq!(learnt(299, 0), 0.0, "298 pairs are too few");
@@ -116,13 +120,13 @@ fn reuse_is_learnt_from_enough_pairs_and_may_lose_a_few() {
 fn a_loss_among_too_few_pairs_ends_the_search() {
     let mut pictures = frames(600, |_| plain(Some(0.008), 3));
     pictures.push(plain(Some(0.001), 4));
-    assert_eq!(fit(&video(pictures), &policy()).reuse_below, 0.0);
+    assert_eq!(taught(&video(pictures), &policy()).reuse_below, 0.0);
 }
 
 #[test]
 fn an_answer_that_is_wrong_anyhow_is_no_loss() {
     let wrong = |number| frame(Some(0.001), number % 2, [(7, 0.9); 2]);
-    assert_eq!(fit(&video(frames(400, wrong)), &policy()).reuse_below, 0.002);
+    assert_eq!(taught(&video(frames(400, wrong)), &policy()).reuse_below, 0.002);
 }
 
 /// The truth stays; the quick model is often wrong and does not know it, the large one seldom.
