@@ -20,7 +20,7 @@
 //! dropped unpaid, it reports [`outcome::Outcome::Abandoned`].
 //!
 //! [`daemon`] builds the stages and joins them; [`learn`] measures models and trains the premodel,
-//! off the path.
+//! off the path; [`simulate`] has the scheduler decide in simulated time.
 
 pub mod clock;
 pub mod frame;
@@ -46,3 +46,4 @@ pub mod onnx;
 mod redact;
 pub mod resample;
 pub mod select;
+pub mod simulate;

@@ -9,12 +9,46 @@ use std::path::Path;
 use std::sync::Arc;
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeTable, DeValue, Error};
 
-use super::fault::{Fault, Faults, Location};
+use super::fault::{Fault, Faults, Located, Location};
+use super::value::located;
+
+/// Reads the bytes of `file`: `build` makes a `T` of its root table and notes the faults it finds.
+/// Without a whole table there is nothing to build from, and the faults are those of the syntax.
+pub(crate) fn parse<T>(
+    file: &Path,
+    bytes: &[u8],
+    build: impl FnOnce(&Document<'_>, Section<'_>) -> Option<T>,
+) -> Result<T, Faults> {
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let readable = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+            let place = Document::new(file, &readable).locate_key("", readable.len());
+            return Err(place.fault("this is not UTF-8 text", "save the file as UTF-8").into());
+        }
+    };
+    let document = Document::new(file, text);
+    let (table, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        // Guesses at what follows a syntax error would be faults that are none.
+        errors.iter().for_each(|error| document.note(syntax_fault(&document, error)));
+        return document.finish(None);
+    }
+    let root = Section::new(&document, String::new(), 0, Some(table.get_ref()));
+    let built = build(&document, root);
+    document.finish(built)
+}
+
+fn syntax_fault(document: &Document<'_>, error: &Error) -> Fault {
+    let start = error.span().map_or(0, |span| span.start);
+    let place = document.locate_key("", start);
+    place.fault(format!("not TOML: {}", error.message()), "https://toml.io explains the syntax")
+}
 
 /// A file's text and its faults.
-pub(super) struct Document<'a> {
+pub(crate) struct Document<'a> {
     file: Arc<Path>,
     text: &'a str,
     faults: RefCell<Vec<Fault>>,
@@ -22,27 +56,27 @@ pub(super) struct Document<'a> {
 
 impl<'a> Document<'a> {
     /// A file without faults so far.
-    pub(super) fn new(file: &Path, text: &'a str) -> Self {
+    pub(crate) fn new(file: &Path, text: &'a str) -> Self {
         Self { file: file.into(), text, faults: RefCell::default() }
     }
 
     /// Notes a fault.
-    pub(super) fn note(&self, fault: Fault) {
+    pub(crate) fn note(&self, fault: Fault) {
         self.faults.borrow_mut().push(fault);
     }
 
     /// The place of a key, with what is written there.
-    pub(super) fn locate(&self, key: &str, span: &Range<usize>) -> Location {
+    pub(crate) fn locate(&self, key: &str, span: &Range<usize>) -> Location {
         self.location(key, span.start, self.text.get(span.clone()))
     }
 
     /// The place of a key without a value to show.
-    pub(super) fn locate_key(&self, key: &str, start: usize) -> Location {
+    pub(crate) fn locate_key(&self, key: &str, start: usize) -> Location {
         self.location(key, start, None)
     }
 
     /// `value` if no fault was noted; all faults otherwise.
-    pub(super) fn finish<T>(self, value: Option<T>) -> Result<T, Faults> {
+    pub(crate) fn finish<T>(self, value: Option<T>) -> Result<T, Faults> {
         let faults = self.faults.into_inner();
         match value {
             Some(value) if faults.is_empty() => Ok(value),
@@ -60,31 +94,31 @@ impl<'a> Document<'a> {
 }
 
 /// A value of a document.
-pub(super) struct Node<'a> {
-    pub(super) document: &'a Document<'a>,
-    pub(super) key: String,
-    pub(super) value: &'a Spanned<DeValue<'a>>,
+pub(crate) struct Node<'a> {
+    pub(crate) document: &'a Document<'a>,
+    pub(crate) key: String,
+    pub(crate) value: &'a Spanned<DeValue<'a>>,
 }
 
 impl<'a> Node<'a> {
     /// Where it stands.
-    pub(super) fn location(&self) -> Location {
+    pub(crate) fn location(&self) -> Location {
         self.document.locate(&self.key, &self.value.span())
     }
 
     /// A fault of this value.
-    pub(super) fn fault(&self, problem: impl Into<String>, remedy: impl Into<String>) -> Fault {
+    pub(crate) fn fault(&self, problem: impl Into<String>, remedy: impl Into<String>) -> Fault {
         self.location().fault(problem, remedy)
     }
 
     /// The fault of being of another type than `expected`.
-    pub(super) fn wrong_type(&self, expected: &str) -> Fault {
+    pub(crate) fn wrong_type(&self, expected: &str) -> Fault {
         let found = type_name(self.value.get_ref());
         self.fault(format!("this is {found}"), format!("write {expected}"))
     }
 
     /// Its elements, if it is a list; `expected` says what the list is of.
-    pub(super) fn elements(&self, expected: &str) -> Result<Vec<Node<'a>>, Fault> {
+    pub(crate) fn elements(&self, expected: &str) -> Result<Vec<Node<'a>>, Fault> {
         let elements = self.value.get_ref().as_array().ok_or_else(|| self.wrong_type(expected))?;
         let element = |(index, value)| {
             let key = format!("{}[{index}]", self.key);
@@ -94,7 +128,7 @@ impl<'a> Node<'a> {
     }
 
     /// Its keys and values, if it is a table.
-    pub(super) fn entries(&self, expected: &str) -> Result<Vec<(&'a str, Node<'a>)>, Fault> {
+    pub(crate) fn entries(&self, expected: &str) -> Result<Vec<(&'a str, Node<'a>)>, Fault> {
         let table = self.value.get_ref().as_table().ok_or_else(|| self.wrong_type(expected))?;
         let entry = |(key, value): (&'a Spanned<_>, _)| {
             let name: &std::borrow::Cow<'a, str> = key.get_ref();
@@ -104,7 +138,7 @@ impl<'a> Node<'a> {
     }
 
     /// It as a section, if it is a table.
-    pub(super) fn section(&self, expected: &str) -> Result<Section<'a>, Fault> {
+    pub(crate) fn section(&self, expected: &str) -> Result<Section<'a>, Fault> {
         let table = self.value.get_ref().as_table().ok_or_else(|| self.wrong_type(expected))?;
         let (key, start) = (self.key.clone(), self.value.span().start);
         Ok(Section::new(self.document, key, start, Some(table)))
@@ -112,7 +146,7 @@ impl<'a> Node<'a> {
 }
 
 /// A table of a document; one that is left out reads like an empty one.
-pub(super) struct Section<'a> {
+pub(crate) struct Section<'a> {
     document: &'a Document<'a>,
     key: String,
     start: usize,
@@ -122,7 +156,7 @@ pub(super) struct Section<'a> {
 
 impl<'a> Section<'a> {
     /// The section `key`, whose header starts at byte `start`.
-    pub(super) fn new(
+    pub(crate) fn new(
         document: &'a Document<'a>,
         key: String,
         start: usize,
@@ -132,7 +166,7 @@ impl<'a> Section<'a> {
     }
 
     /// The value of a key that may be left out; `None` too if `read` finds it faulty.
-    pub(super) fn optional<T>(
+    pub(crate) fn optional<T>(
         &mut self,
         key: &'static str,
         read: impl FnOnce(&Node<'a>) -> Result<T, Fault>,
@@ -142,7 +176,7 @@ impl<'a> Section<'a> {
     }
 
     /// The value of a key that must be there; `example` shows how to write it.
-    pub(super) fn required<T>(
+    pub(crate) fn required<T>(
         &mut self,
         key: &'static str,
         example: &str,
@@ -156,14 +190,14 @@ impl<'a> Section<'a> {
     }
 
     /// The table of a key.
-    pub(super) fn section(&mut self, key: &'static str) -> Section<'a> {
+    pub(crate) fn section(&mut self, key: &'static str) -> Section<'a> {
         let expected = format!("a table, [{key}]");
         let section = self.optional(key, |node| node.section(&expected));
         section.unwrap_or_else(|| Section::new(self.document, key.to_owned(), self.start, None))
     }
 
     /// Reports every key that was not asked for.
-    pub(super) fn finish(self) {
+    pub(crate) fn finish(self) {
         let keys = self.table.into_iter().flat_map(|table| table.keys());
         for key in keys.filter(|key| !self.known.contains(&&**key.get_ref())) {
             let path = joined(&self.key, key.get_ref());
@@ -180,8 +214,51 @@ impl<'a> Section<'a> {
     }
 }
 
+/// Reads a list of at least one value, none of them twice; `expected` says what it is a list of.
+pub(crate) fn distinct<'a, T: PartialEq>(
+    expected: &str,
+    read: impl Fn(&Node<'a>) -> Result<T, Fault>,
+) -> impl FnOnce(&Node<'a>) -> Result<Vec<Located<T>>, Fault> {
+    move |node| {
+        let elements = node.elements(expected)?;
+        if elements.is_empty() {
+            return Err(node.fault("this is empty", format!("write {expected}")));
+        }
+        let (mut distinct, read) = (Distinct::default(), located(read));
+        for element in &elements {
+            match read(element) {
+                Ok(value) => distinct.insert(value, node.document),
+                Err(fault) => node.document.note(fault),
+            }
+        }
+        Ok(distinct.0)
+    }
+}
+
+/// Values that may be written once.
+pub(crate) struct Distinct<T>(Vec<Located<T>>);
+
+impl<T> Default for Distinct<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: PartialEq> Distinct<T> {
+    /// Adds a value, or notes the fault that it was written before.
+    pub(crate) fn insert(&mut self, value: Located<T>, document: &Document<'_>) {
+        match self.0.iter().find(|earlier| earlier.value == value.value) {
+            None => self.0.push(value),
+            Some(earlier) => {
+                let problem = format!("line {} has the same", earlier.location.line());
+                document.note(value.location.fault(problem, "rename or remove this one"));
+            }
+        }
+    }
+}
+
 /// The remedy that lists all that would be right.
-pub(super) fn choice(options: &[&str]) -> String {
+pub(crate) fn choice(options: &[&str]) -> String {
     format!("choose from `{}`", options.join("`, `"))
 }
 

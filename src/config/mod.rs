@@ -7,13 +7,13 @@
 //!
 //! `systemd/classifyd.toml` is an example that explains every key.
 
-mod document;
+pub(crate) mod document;
 mod fault;
 mod policy;
 mod read;
 #[cfg(test)]
 mod tests;
-mod value;
+pub(crate) mod value;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -3,9 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use toml::de::{DeTable, Error};
-
-use super::document::{Document, Node, Section};
+use super::document::{self, Distinct, Document, Node, Section, distinct};
 use super::fault::{Fault, Faults, Located};
 use super::policy::PolicyKind;
 use super::value::{self, located};
@@ -21,33 +19,8 @@ const DEFAULT_LABELS: NonZeroUsize = NonZeroUsize::new(5).expect("5 is not 0");
 
 /// Reads the bytes of `file`.
 pub(super) fn from_bytes(file: &Path, bytes: &[u8]) -> Result<Config, Faults> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => from_text(file, text),
-        Err(error) => {
-            let readable = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-            let place = Document::new(file, &readable).locate_key("", readable.len());
-            Err(place.fault("this is not UTF-8 text", "save the file as UTF-8").into())
-        }
-    }
-}
-
-fn from_text(file: &Path, text: &str) -> Result<Config, Faults> {
-    let document = Document::new(file, text);
-    let (table, errors) = DeTable::parse_recoverable(text);
-    if !errors.is_empty() {
-        // Guesses at what follows a syntax error would be faults that are none.
-        errors.iter().for_each(|error| document.note(syntax_fault(&document, error)));
-        return document.finish(None);
-    }
-    let root = Section::new(&document, String::new(), 0, Some(table.get_ref()));
-    let config = config(&document, root, file.parent().unwrap_or(Path::new("")));
-    document.finish(config)
-}
-
-fn syntax_fault(document: &Document<'_>, error: &Error) -> Fault {
-    let start = error.span().map_or(0, |span| span.start);
-    let place = document.locate_key("", start);
-    place.fault(format!("not TOML: {}", error.message()), "https://toml.io explains the syntax")
+    let directory = file.parent().unwrap_or(Path::new(""));
+    document::parse(file, bytes, |document, root| config(document, root, directory))
 }
 
 fn config(document: &Document<'_>, mut root: Section<'_>, directory: &Path) -> Option<Config> {
@@ -158,47 +131,4 @@ fn left_out(policy: &PolicyConfig, models: &ModelsConfig) -> Option<Fault> {
     let used = names.iter().any(|name| name.value == *model);
     let fault = || kind.location.fault("models.use leaves this model out", "add it there");
     (!used).then(fault)
-}
-
-/// Reads a list of at least one value, none of them twice; `expected` says what it is a list of.
-fn distinct<'a, T: PartialEq>(
-    expected: &str,
-    read: impl Fn(&Node<'a>) -> Result<T, Fault>,
-) -> impl FnOnce(&Node<'a>) -> Result<Vec<Located<T>>, Fault> {
-    move |node| {
-        let elements = node.elements(expected)?;
-        if elements.is_empty() {
-            return Err(node.fault("this is empty", format!("write {expected}")));
-        }
-        let (mut distinct, read) = (Distinct::default(), located(read));
-        for element in &elements {
-            match read(element) {
-                Ok(value) => distinct.insert(value, node.document),
-                Err(fault) => node.document.note(fault),
-            }
-        }
-        Ok(distinct.0)
-    }
-}
-
-/// Values that may be written once.
-struct Distinct<T>(Vec<Located<T>>);
-
-impl<T> Default for Distinct<T> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
-impl<T: PartialEq> Distinct<T> {
-    /// Adds a value, or notes the fault that it was written before.
-    fn insert(&mut self, value: Located<T>, document: &Document<'_>) {
-        match self.0.iter().find(|earlier| earlier.value == value.value) {
-            None => self.0.push(value),
-            Some(earlier) => {
-                let problem = format!("line {} has the same", earlier.location.line());
-                document.note(value.location.fault(problem, "rename or remove this one"));
-            }
-        }
-    }
 }

@@ -22,14 +22,14 @@ const POLICY_REMEDY: &str =
     "\"premodel\", \"adaptive\", \"random\", or \"fixed:NAME\" with a model's name";
 
 /// Keeps where a value was written.
-pub(super) fn located<'a, T>(
+pub(crate) fn located<'a, T>(
     read: impl Fn(&Node<'a>) -> Result<T, Fault>,
 ) -> impl Fn(&Node<'a>) -> Result<Located<T>, Fault> {
     move |node| Ok(Located { value: read(node)?, location: node.location() })
 }
 
 /// Text that is not empty; `expected` says what it is.
-fn text<'a>(node: &Node<'a>, expected: &str) -> Result<&'a str, Fault> {
+pub(crate) fn text<'a>(node: &Node<'a>, expected: &str) -> Result<&'a str, Fault> {
     match node.value.get_ref() {
         DeValue::String(text) if text.trim().is_empty() => {
             Err(node.fault("this is empty", format!("write {expected}")))
@@ -40,12 +40,12 @@ fn text<'a>(node: &Node<'a>, expected: &str) -> Result<&'a str, Fault> {
 }
 
 /// A path; relative ones start from `directory`.
-pub(super) fn path(directory: &Path) -> impl Fn(&Node<'_>) -> Result<PathBuf, Fault> {
+pub(crate) fn path(directory: &Path) -> impl Fn(&Node<'_>) -> Result<PathBuf, Fault> {
     move |node| Ok(directory.join(text(node, "a path in quotes")?))
 }
 
 /// A whole number from 1 to `most`.
-pub(super) fn count(most: usize) -> impl Fn(&Node<'_>) -> Result<NonZeroUsize, Fault> {
+pub(crate) fn count(most: usize) -> impl Fn(&Node<'_>) -> Result<NonZeroUsize, Fault> {
     move |node| {
         let expected = format!("a whole number from 1 to {most}");
         let DeValue::Integer(number) = node.value.get_ref() else {
@@ -58,7 +58,7 @@ pub(super) fn count(most: usize) -> impl Fn(&Node<'_>) -> Result<NonZeroUsize, F
 }
 
 /// A whole number from 0 to the largest that TOML has.
-pub(super) fn seed(node: &Node<'_>) -> Result<u64, Fault> {
+pub(crate) fn seed(node: &Node<'_>) -> Result<u64, Fault> {
     let expected = format!("a whole number from 0 to {}", i64::MAX);
     let DeValue::Integer(number) = node.value.get_ref() else {
         return Err(node.wrong_type(&expected));
@@ -69,7 +69,7 @@ pub(super) fn seed(node: &Node<'_>) -> Result<u64, Fault> {
 }
 
 /// The name of a stream.
-pub(super) fn stream_name(node: &Node<'_>) -> Result<StreamName, Fault> {
+pub(crate) fn stream_name(node: &Node<'_>) -> Result<StreamName, Fault> {
     let name = text(node, "a name in quotes")?;
     if name.chars().count() > LONGEST_NAME {
         let problem = format!("this is longer than {LONGEST_NAME} characters");
@@ -83,7 +83,7 @@ pub(super) fn stream_name(node: &Node<'_>) -> Result<StreamName, Fault> {
 }
 
 /// What a stream comes from; capture reads it further. A relative path starts from `directory`.
-pub(super) fn source(directory: &Path) -> impl Fn(&Node<'_>) -> Result<String, Fault> {
+pub(crate) fn source(directory: &Path) -> impl Fn(&Node<'_>) -> Result<String, Fault> {
     move |node| {
         let text = text(node, "a URI, a path or the name of a pipeline in quotes")?;
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
@@ -96,7 +96,7 @@ pub(super) fn source(directory: &Path) -> impl Fn(&Node<'_>) -> Result<String, F
 }
 
 /// The time that a stream allows.
-pub(super) fn budget(node: &Node<'_>) -> Result<Budget, Fault> {
+pub(crate) fn budget(node: &Node<'_>) -> Result<Budget, Fault> {
     let DeValue::String(text) = node.value.get_ref() else {
         let problem = "this is no duration in quotes";
         return Err(node.fault(problem, BUDGET_REMEDY));
@@ -108,7 +108,7 @@ pub(super) fn budget(node: &Node<'_>) -> Result<Budget, Fault> {
 }
 
 /// What `realtime` says of the pace of files.
-pub(super) fn pace(node: &Node<'_>) -> Result<Pace, Fault> {
+pub(crate) fn pace(node: &Node<'_>) -> Result<Pace, Fault> {
     match node.value.get_ref() {
         DeValue::Boolean(true) => Ok(Pace::Clock),
         DeValue::Boolean(false) => Ok(Pace::Work),
@@ -117,13 +117,13 @@ pub(super) fn pace(node: &Node<'_>) -> Result<Pace, Fault> {
 }
 
 /// A model's name.
-pub(super) fn model(node: &Node<'_>) -> Result<ModelId, Fault> {
+pub(crate) fn model(node: &Node<'_>) -> Result<ModelId, Fault> {
     let name = text(node, MODEL_REMEDY)?;
     ModelId::new(name).ok_or_else(|| node.fault("this cannot be a model's name", MODEL_REMEDY))
 }
 
 /// An execution provider.
-pub(super) fn provider(node: &Node<'_>) -> Result<Provider, Fault> {
+pub(crate) fn provider(node: &Node<'_>) -> Result<Provider, Fault> {
     let name = text(node, "the name of an execution provider in quotes")?;
     let named = Provider::LADDER.into_iter().find(|provider| provider.as_str() == name);
     let options = Provider::LADDER.map(Provider::as_str);
@@ -131,7 +131,7 @@ pub(super) fn provider(node: &Node<'_>) -> Result<Provider, Fault> {
 }
 
 /// A policy.
-pub(super) fn policy(node: &Node<'_>) -> Result<PolicyKind, Fault> {
+pub(crate) fn policy(node: &Node<'_>) -> Result<PolicyKind, Fault> {
     let text = text(node, POLICY_REMEDY)?;
     text.parse().map_err(|error| match error {
         PolicyError::Unknown(_) => node.fault("there is no such policy", POLICY_REMEDY),
@@ -140,7 +140,7 @@ pub(super) fn policy(node: &Node<'_>) -> Result<PolicyKind, Fault> {
 }
 
 /// A share of right answers.
-pub(super) fn accuracy_target(node: &Node<'_>) -> Result<Target, Fault> {
+pub(crate) fn accuracy_target(node: &Node<'_>) -> Result<Target, Fault> {
     let remedy = "a share like 0.85, above 0 and below 1";
     let DeValue::Float(number) = node.value.get_ref() else {
         return Err(node.wrong_type(remedy));
@@ -150,14 +150,14 @@ pub(super) fn accuracy_target(node: &Node<'_>) -> Result<Target, Fault> {
 }
 
 /// A mean time of the models.
-pub(super) fn mean_time_target(node: &Node<'_>) -> Result<Target, Fault> {
+pub(crate) fn mean_time_target(node: &Node<'_>) -> Result<Target, Fault> {
     let remedy = "a time in quotes, like \"12ms\"";
     let target = Target::mean_time(text(node, remedy)?);
     target.map_err(|_| node.fault("this is no time", format!("write {remedy}")))
 }
 
 /// What placeholders stand for: text, or a whole number, which is kept as text.
-pub(super) fn parameters(node: &Node<'_>) -> Result<BTreeMap<String, String>, Fault> {
+pub(crate) fn parameters(node: &Node<'_>) -> Result<BTreeMap<String, String>, Fault> {
     let mut parameters = BTreeMap::new();
     for (name, node) in node.entries("a table, like { width = 1280 }")? {
         match parameter(&node) {

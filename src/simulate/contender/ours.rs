@@ -1,0 +1,164 @@
+//! The daemon's scheduler as a contender: the same decisions in simulated time.
+//!
+//! The scheduler reckons in [`Instant`]s; simulated time counts from one of them. It prefers models by
+//! how likely they are to be right, or knows one model only. If it looks again, a frame comes back after
+//! each run for those of the other models that are more likely right than its answer.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use super::{After, Briefing, Contender, Ended, FrameKey, Occupancy, Offer, RunKey, Step};
+use crate::frame::{Budget, Deadline, Pace, StreamName};
+use crate::models::ModelId;
+use crate::outcome::Basis;
+use crate::premodel::Selection;
+use crate::scheduler::{Admission, Cost, Decision, Latency, Scheduler};
+use crate::simulate::setting::Setting;
+
+/// What keeps the scheduler from deciding in a setting, if anything does.
+pub fn obstacle(setting: &Setting) -> Option<&'static str> {
+    let one_at_a_time = setting.devices.len() == 1 && setting.devices[0].units == 1;
+    (!one_at_a_time).then_some("classifyd's scheduler decides for one device with one unit")
+}
+
+/// How often a frame may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Once.
+    Once,
+    /// As often as another model promises a better answer, in time and at no other frame's cost.
+    Again,
+}
+
+/// The daemon's scheduler.
+pub struct Ours {
+    scheduler: Scheduler<FrameKey>,
+    /// The instant that simulated time counts from.
+    start: Instant,
+    streams: Vec<StreamName>,
+    models: Vec<ModelId>,
+    /// The models that it may choose from.
+    choice: Vec<usize>,
+    look: Look,
+    /// Frames that the scheduler need not be asked about.
+    settled: VecDeque<Step>,
+    /// The scheduler's name for the run that it has just decided.
+    undelivered: Option<u64>,
+    serials: BTreeMap<RunKey, u64>,
+}
+
+impl Ours {
+    /// The scheduler with a choice of models; `start` is any instant.
+    pub fn new(briefing: &Briefing<'_>, choice: Vec<usize>, look: Look, start: Instant) -> Self {
+        let setting = briefing.setting;
+        let models: Vec<ModelId> = setting.models.iter().map(|model| model.id.clone()).collect();
+        let latency = |&model: &usize| {
+            let preprocess = setting.models[model].preprocess;
+            let runs = briefing.warm_up[model].first()?;
+            let costs: Vec<Cost> = runs.iter().map(|&run| Cost { preprocess, run }).collect();
+            Some((models[model].clone(), Latency::from_costs(&costs)?))
+        };
+        let latencies = choice.iter().filter_map(latency).collect();
+        Self {
+            scheduler: Scheduler::new(latencies),
+            start,
+            streams: setting.streams.iter().map(|one| StreamName::new(&one.name)).collect(),
+            models,
+            choice,
+            look,
+            settled: VecDeque::new(),
+            undelivered: None,
+            serials: BTreeMap::new(),
+        }
+    }
+
+    fn at(&self, time: Duration) -> Instant {
+        self.start + time
+    }
+
+    /// The models that may run on a frame, the likeliest to be right first.
+    fn selection(&self, offer: &Offer<'_>) -> Selection {
+        let value = |model: usize| offer.values[model];
+        let promises = |model: &usize| match offer.answer() {
+            Some(answer) => !offer.ran.contains(model) && value(*model) > value(answer),
+            None => true,
+        };
+        let mut order: Vec<usize> = self.choice.iter().copied().filter(promises).collect();
+        order.sort_by(|&a, &b| value(b).total_cmp(&value(a)).then_with(|| a.cmp(&b)));
+        let ranked = |&model: &usize| (self.models[model].clone(), value(model) as f32);
+        let basis = match (self.look, self.choice.len()) {
+            (Look::Again, _) => Basis::Adaptive,
+            (Look::Once, 1) => Basis::Fixed,
+            (Look::Once, _) => Basis::Premodel,
+        };
+        Selection { ranking: order.iter().map(ranked).collect(), basis }
+    }
+
+    fn hand_in(&mut self, offer: &Offer<'_>, selection: Selection, now: Instant) {
+        let (frame, due) = (offer.frame, (self.deadline(offer.due), Pace::Clock));
+        let stream = self.streams[offer.stream].clone();
+        if !offer.ran.is_empty() {
+            self.scheduler.submit_again(frame, &stream, selection, due, now);
+            return;
+        }
+        match self.scheduler.submit(frame, &stream, selection, due, now) {
+            Admission::Waits => {}
+            Admission::Displaced(older) => self.settled.push_back(Step::Supersede(older)),
+        }
+    }
+
+    /// The deadline that is met by ending a run at `due`.
+    fn deadline(&self, due: Duration) -> Deadline {
+        // Deadlines are made of a start and a budget; the shortest budget leaves most to the start.
+        let shortest = Budget::new(Duration::from_millis(1)).unwrap_or(Budget::LONGEST);
+        Deadline::new(self.at(due) - shortest.duration(), shortest)
+    }
+}
+
+impl Contender for Ours {
+    fn arrive(&mut self, offer: &Offer<'_>, now: Duration) {
+        let selection = self.selection(offer);
+        if selection.ranking.is_empty() {
+            self.settled.push_back(Step::Settle(offer.frame));
+        } else {
+            self.hand_in(offer, selection, self.at(now));
+        }
+    }
+
+    fn step(&mut self, now: Duration, _: &[Occupancy]) -> Step {
+        if let Some(settled) = self.settled.pop_front() {
+            return settled;
+        }
+        match self.scheduler.next(self.at(now)) {
+            Decision::Run { job, model, serial, .. } => {
+                self.undelivered = Some(serial);
+                let place = self.models.iter().position(|known| *known == model);
+                // The scheduler knows no model but these.
+                Step::Run { frame: job, model: place.unwrap_or_default(), placement: 0 }
+            }
+            Decision::Expired { job, .. } => Step::Expire(job),
+            Decision::Settle { job, .. } => Step::Settle(job),
+            Decision::Idle => Step::Idle,
+        }
+    }
+
+    fn decided(&mut self, run: RunKey) {
+        if let Some(serial) = self.undelivered.take() {
+            self.serials.insert(run, serial);
+        }
+    }
+
+    fn began(&mut self, _: RunKey, now: Duration) {
+        self.scheduler.started(self.start + now);
+    }
+
+    fn ended(&mut self, ended: &Ended, _: Duration) -> After {
+        if let Some(serial) = self.serials.remove(&ended.run) {
+            self.scheduler.finished(serial, &self.models[ended.model], ended.cost);
+        }
+        match self.look {
+            Look::Once => After::Answer,
+            Look::Again => After::Again,
+        }
+    }
+}
