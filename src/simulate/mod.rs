@@ -16,5 +16,6 @@ pub mod contender;
 pub mod engine;
 #[cfg(test)]
 pub(crate) mod example;
+pub mod oracle;
 pub mod setting;
 pub mod world;
