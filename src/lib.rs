@@ -44,6 +44,7 @@ pub mod install;
 pub mod learn;
 pub mod onnx;
 mod redact;
+pub mod report;
 pub mod resample;
 pub mod select;
 pub mod simulate;

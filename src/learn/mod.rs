@@ -16,7 +16,7 @@ pub mod labels;
 pub mod latency;
 pub mod learners;
 pub mod machine;
-mod parallel;
+pub(crate) mod parallel;
 pub mod picture_set;
 pub mod profile;
 pub mod profile_file;

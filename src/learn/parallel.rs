@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 /// Does `work` on parts of `items`, as many as there are processors; results in the order of the
@@ -18,22 +19,24 @@ pub(crate) fn in_parts<T: Sync, R: Send>(items: &[T], work: impl Fn(&[T]) -> R +
     })
 }
 
-/// Does `work` on each of `items`; results in their order, whatever the machine. The items are dealt
-/// to the processors in turn, so that neighbours, which often cost alike, are shared out.
+/// Does `work` on each of `items`; results in their order, whatever the machine. A processor that is
+/// free takes the next item, as items may differ in what they cost.
 pub(crate) fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let next = AtomicUsize::new(0);
     thread::scope(|scope| {
-        let work = &work;
-        let start = |lane: usize| {
-            let own = items.iter().skip(lane).step_by(threads);
-            scope.spawn(move || own.map(work).collect::<Vec<R>>())
+        let (work, next) = (&work, &next);
+        let lane = move || {
+            let taken = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+            let own = taken.map_while(|place| Some((place, items.get(place)?)));
+            own.map(|(place, item)| (place, work(item))).collect::<Vec<_>>()
         };
-        let lanes: Vec<_> = (0..threads.min(items.len())).map(start).collect();
+        let lanes: Vec<_> = (0..threads.min(items.len())).map(|_| scope.spawn(lane)).collect();
         let joined = lanes.into_iter().map(thread::ScopedJoinHandle::join);
-        let done = joined.map(|lane| lane.unwrap_or_else(|panic| resume_unwind(panic)));
-        let mut done: Vec<_> = done.map(Vec::into_iter).collect();
-        let lanes = done.len().max(1);
-        (0..items.len()).filter_map(|item| done[item % lanes].next()).collect()
+        let done = joined.flat_map(|lane| lane.unwrap_or_else(|panic| resume_unwind(panic)));
+        let mut done: Vec<(usize, R)> = done.collect();
+        done.sort_unstable_by_key(|(place, _)| *place);
+        done.into_iter().map(|(_, result)| result).collect()
     })
 }
 

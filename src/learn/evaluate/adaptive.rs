@@ -7,7 +7,7 @@ use super::chooser::{Chooser, Dial};
 use super::figures::Kind;
 use super::material::{Case, Material, Part as SplitPart, Split};
 use super::metrics::{self, Bootstrap};
-use super::report::numbers::signed_interval;
+use super::report::intervals::signed_interval;
 use super::{EvaluateError, Options};
 use crate::adaptive::{Adaptive, Knowledge};
 use crate::learn::adapt::{self, AdaptError, AdaptOptions, Part, assurance, try_out};

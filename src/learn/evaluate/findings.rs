@@ -4,7 +4,7 @@
 //! does not decide. A sentence whose figures were not measured is left out.
 
 use super::figures::{Entry, Evaluation, Group, Interval, Kind, Selection, Side};
-use super::report::numbers::{budget as budget_text, count, ms, percent, signed};
+use crate::report::numbers::{budget as budget_text, count, ms, percent, signed};
 
 /// The findings, the most important first; each is a sentence or two of plain text.
 pub fn findings(evaluation: &Evaluation) -> Vec<String> {

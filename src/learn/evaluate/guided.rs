@@ -11,7 +11,7 @@ use super::chooser::{Chooser, Dial};
 use super::figures::Kind;
 use super::material::{Case, Material, Part, Split};
 use super::metrics::{self, Bootstrap};
-use super::report::numbers::signed_interval;
+use super::report::intervals::signed_interval;
 use super::{Options, adaptive};
 use crate::adaptive::{Adaptive, Preference};
 use crate::features::Features;

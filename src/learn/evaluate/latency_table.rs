@@ -132,10 +132,14 @@ impl LatencyTable {
         NothingListed { listed: self.models.keys().cloned().collect(), profiled }
     }
 
+    /// The latency of a model, if it is listed.
+    pub fn time(&self, model: &ModelId) -> Option<Duration> {
+        self.models.get(model.as_str()).copied()
+    }
+
     /// The latencies of models that it lists.
     pub(super) fn times(&self, models: &[ModelId]) -> Vec<Duration> {
-        let time = |model: &ModelId| self.models.get(model.as_str()).copied();
-        models.iter().map(|model| time(model).unwrap_or_default()).collect()
+        models.iter().map(|model| self.time(model).unwrap_or_default()).collect()
     }
 }
 

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::figures::{Entry, Evaluation, Group, Interval, Kind};
-use super::report::numbers::{ms, or_dash, signed, tenth, three_digits};
 use super::report::tables::budgets;
+use crate::report::numbers::{ms, or_dash, signed, tenth, three_digits};
 
 /// The entries on the first group of images, one a line.
 pub fn summary(evaluation: &Evaluation) -> String {

@@ -2,12 +2,11 @@
 //!
 //! The page stands on its own: style and drawings are in it, it has no script, and it asks for
 //! nothing from elsewhere. It is well-formed XML as well as HTML. Everything a user can name is
-//! [escaped](markup). What was not measured has its section all the same, which says so.
+//! [escaped](crate::report::markup). What was not measured has its section all the same, which says so.
 
 #[cfg(test)]
 pub(crate) mod example;
-pub mod markup;
-pub mod numbers;
+pub(super) mod intervals;
 mod plots;
 pub(super) mod tables;
 #[cfg(test)]
@@ -21,14 +20,13 @@ use thiserror::Error;
 
 use super::figures::{Evaluation, Group, Selection};
 use super::findings::findings;
-use markup::{Markup, element, element_with, void};
-use numbers::count;
-use plots::{DrawError, Plot};
+use crate::report::markup::{Markup, element, element_with};
+use crate::report::numbers::count;
+use crate::report::plot::{DrawError, Plot};
+use crate::report::{Page, Section, note, section};
 
 /// The version of the form of `report.json`.
 pub const VERSION: u32 = 1;
-
-const STYLE: &str = include_str!("page.css");
 
 const UNITS: &str = "times in ms and energies in J where a key says so; accuracies, precision, \
                      recall, F1, shares and calibration errors in percent; differences in \
@@ -130,50 +128,18 @@ pub fn json(evaluation: &Evaluation) -> Result<String, ReportError> {
 
 /// The page.
 pub fn html(evaluation: &Evaluation) -> Result<String, ReportError> {
-    let sections = sections(evaluation)?;
-    let head = Markup::join([
-        void("meta", &[("charset", "utf-8")]),
-        void("meta", &[("name", "viewport"), ("content", "width=device-width, initial-scale=1")]),
-        element("title", "classifyd: evaluation"),
-        element("style", Markup::drawn(STYLE.to_owned())),
-    ]);
-    let link = |section: &Section| {
-        let target = format!("#{}", section.id);
-        element("li", element_with("a", &[("href", &target)], section.title))
-    };
-    let contents = element("nav", element("ul", Markup::join(sections.iter().map(link))));
     let lead = format!(
         "Choosing among {} single models, on {} images.",
         evaluation.data.models.len(),
         count(evaluation.data.images)
     );
-    let opening = [
-        element("h1", "What choosing a model for each image is worth"),
-        element_with("p", &[("class", "lead")], lead),
-        contents,
-    ];
-    let body = opening.into_iter().chain(sections.into_iter().map(Section::markup));
-    let page = Markup::join([element("head", head), element("body", Markup::join(body))]);
-    let page = element_with("html", &[("lang", "en")], page);
-    Ok(format!("<!DOCTYPE html>\n{}\n", page.as_str()))
-}
-
-struct Section {
-    id: &'static str,
-    title: &'static str,
-    content: Vec<Markup>,
-}
-
-impl Section {
-    fn markup(self) -> Markup {
-        let heading = element("h2", self.title);
-        let content = std::iter::once(heading).chain(self.content);
-        element_with("section", &[("id", self.id)], Markup::join(content))
-    }
-}
-
-fn section(id: &'static str, title: &'static str, content: Vec<Markup>) -> Section {
-    Section { id, title, content }
+    let page = Page {
+        title: "classifyd: evaluation",
+        heading: "What choosing a model for each image is worth".to_owned(),
+        lead,
+        sections: sections(evaluation)?,
+    };
+    Ok(page.html())
 }
 
 fn sections(evaluation: &Evaluation) -> Result<Vec<Section>, DrawError> {
@@ -194,10 +160,6 @@ fn sections(evaluation: &Evaluation) -> Result<Vec<Section>, DrawError> {
         ),
         section("method", "Data and method", method(evaluation)),
     ])
-}
-
-fn note(text: &str) -> Markup {
-    element_with("p", &[("class", "note")], text)
 }
 
 fn unmeasured() -> Vec<Markup> {

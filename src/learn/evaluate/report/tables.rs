@@ -1,54 +1,10 @@
 //! The tables of the report.
 
-use super::markup::{Markup, element, element_with};
-use super::numbers::{
-    budget, count, interval, or_dash, percent, signed, signed_interval, tenth, three_digits,
-};
+use super::intervals::{interval, signed_interval};
 use crate::learn::evaluate::figures::{Data, Deployed, Entry, Evaluation, Group, Kind};
-
-/// A table under construction: `columns` are headings, the first of which names the rows.
-struct Table {
-    caption: String,
-    columns: Vec<String>,
-    bodies: Vec<Markup>,
-}
-
-impl Table {
-    fn new(caption: &str, columns: &[&str]) -> Self {
-        let columns = columns.iter().map(|&column| column.to_owned()).collect();
-        Self { caption: caption.to_owned(), columns, bodies: Vec::new() }
-    }
-
-    /// Rows under a heading of their own.
-    fn section(&mut self, heading: &str, rows: Vec<Markup>) {
-        if rows.is_empty() {
-            return;
-        }
-        let span = self.columns.len().to_string();
-        let heading = element_with("th", &[("colspan", &span), ("scope", "rowgroup")], heading);
-        let rows = std::iter::once(element("tr", heading)).chain(rows);
-        self.bodies.push(element("tbody", Markup::join(rows)));
-    }
-
-    fn rows(mut self, rows: impl IntoIterator<Item = Markup>) -> Self {
-        self.bodies.push(element("tbody", Markup::join(rows)));
-        self
-    }
-
-    fn finish(self) -> Markup {
-        let heading = |column: &String| element_with("th", &[("scope", "col")], column);
-        let head = element("thead", element("tr", Markup::join(self.columns.iter().map(heading))));
-        let caption = element("caption", self.caption);
-        let table = element("table", Markup::join([caption, head].into_iter().chain(self.bodies)));
-        element_with("div", &[("class", "wide"), ("tabindex", "0")], table)
-    }
-}
-
-fn row(name: impl Into<Markup>, cells: impl IntoIterator<Item = String>) -> Markup {
-    let name = element_with("th", &[("scope", "row")], name);
-    let cells = cells.into_iter().map(|cell| element("td", cell));
-    element("tr", Markup::join(std::iter::once(name).chain(cells)))
-}
+use crate::report::markup::{Markup, element, element_with};
+use crate::report::numbers::{budget, count, or_dash, percent, signed, tenth, three_digits};
+use crate::report::table::{Table, row};
 
 fn by_kind(table: &mut Table, group: &Group, row: impl Fn(&Entry) -> Markup) {
     for kind in Kind::ALL {
@@ -158,7 +114,7 @@ pub fn shares(group: &Group) -> Markup {
         let all = group.of(kind).filter(|entry| !entry.shares.is_empty());
         table.section(&kind.to_string(), all.map(share).collect());
     }
-    if table.bodies.is_empty() { Markup::none() } else { table.finish() }
+    if table.is_empty() { Markup::none() } else { table.finish() }
 }
 
 fn share(entry: &Entry) -> Markup {

@@ -12,7 +12,7 @@ use super::{
     marks, name, span, width, write,
 };
 use crate::learn::evaluate::figures::{Curve, Entry, Group, Interval, Kind, Point};
-use crate::learn::evaluate::report::numbers::three_digits;
+use crate::report::numbers::three_digits;
 
 const SIZE: (u32, u32) = (960, 700);
 const LEGEND: i32 = 34;

@@ -11,8 +11,8 @@ use super::{
 };
 use crate::learn::evaluate::figures::{Group, Importance, Interval, Kind};
 use crate::learn::evaluate::findings::best_in_time;
-use crate::learn::evaluate::report::numbers::{budget as budget_text, signed, tenth};
 use crate::learn::evaluate::report::tables::budgets;
+use crate::report::numbers::{budget as budget_text, signed, tenth};
 
 const WIDTH: u32 = 960;
 const ROW: usize = 26;

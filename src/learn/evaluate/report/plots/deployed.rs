@@ -11,7 +11,7 @@ use super::{
     model_colour, name, span, width, write,
 };
 use crate::learn::evaluate::figures::Deployed;
-use crate::learn::evaluate::report::numbers::ms;
+use crate::report::numbers::ms;
 
 const SIZE: (u32, u32) = (960, 420);
 

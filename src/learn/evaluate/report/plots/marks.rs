@@ -1,12 +1,9 @@
-//! Marks of points, as polygons in pixels around the point.
+//! The marks of kinds and series.
 
-use plotters::prelude::*;
-
-use super::{Canvas, Drawn};
 use crate::learn::evaluate::figures::Kind;
 
-/// The outlines of a mark.
-pub type Outlines = Vec<Vec<(i32, i32)>>;
+pub use crate::report::marks::{Outlines, disc, draw, patch, ring};
+use crate::report::marks::{rectangle, round};
 
 /// The mark of a kind.
 pub fn of(kind: Kind) -> Outlines {
@@ -28,45 +25,4 @@ pub fn of_series(number: usize) -> Outlines {
     const KINDS: [Kind; 5] =
         [Kind::Adaptive, Kind::PaperSequence, Kind::Single, Kind::Oracle, Kind::Reference];
     of(KINDS[number % KINDS.len()])
-}
-
-/// A patch of colour.
-pub fn patch() -> Outlines {
-    vec![rectangle(6, 6)]
-}
-
-/// A ring, for where two marks may lie on each other.
-pub fn ring() -> Outlines {
-    let (mut outline, mut hole) = (round(4), round(2));
-    // One polygon with a slit: around, in, and around the other way.
-    outline.push(outline[0]);
-    hole.push(hole[0]);
-    outline.extend(hole.into_iter().rev());
-    vec![outline]
-}
-
-/// A disc.
-pub fn disc() -> Outlines {
-    vec![round(3)]
-}
-
-/// Draws a mark at a point of the canvas.
-pub fn draw(canvas: &Canvas<'_>, at: (i32, i32), outlines: &Outlines, colour: RGBColor) -> Drawn {
-    outlines.iter().try_for_each(|outline| {
-        let moved: Vec<_> = outline.iter().map(|(x, y)| (at.0 + x, at.1 + y)).collect();
-        canvas.draw(&Polygon::new(moved, colour.filled()))
-    })
-}
-
-fn rectangle(across: i32, up: i32) -> Vec<(i32, i32)> {
-    vec![(-across, -up), (across, -up), (across, up), (-across, up)]
-}
-
-fn round(radius: i32) -> Vec<(i32, i32)> {
-    let corner = |number: i32| {
-        let angle = f64::from(number) * std::f64::consts::TAU / 20.0;
-        let along = |share: f64| (share * f64::from(radius)).round() as i32;
-        (along(angle.cos()), along(angle.sin()))
-    };
-    (0..20).map(corner).collect()
 }

@@ -1,7 +1,5 @@
 //! Numbers as people read them. What is no finite number is a dash.
 
-use crate::learn::evaluate::figures::Interval;
-
 const NOTHING: &str = "–";
 
 /// `83.1 %`
@@ -14,12 +12,6 @@ pub fn tenth(value: f64) -> String {
     finite(value, || format!("{value:.1}"))
 }
 
-/// `83.1 (81.5 to 84.7)`
-pub fn interval(interval: Interval) -> String {
-    let Interval { value, low, high } = interval;
-    finite(value, || format!("{value:.1} ({} to {})", tenth(low), tenth(high)))
-}
-
 /// `+2.1`, `−0.3`, `0.0`
 pub fn signed(value: f64) -> String {
     finite(value, || match format!("{:.1}", value.abs()) {
@@ -27,12 +19,6 @@ pub fn signed(value: f64) -> String {
         size if value < 0.0 => format!("−{size}"),
         size => format!("+{size}"),
     })
-}
-
-/// `+2.1 (+0.9 to +3.3)`
-pub fn signed_interval(interval: Interval) -> String {
-    let Interval { value, low, high } = interval;
-    finite(value, || format!("{} ({} to {})", signed(value), signed(low), signed(high)))
 }
 
 /// `9.60`, `78.6`, `1234`: about three digits.
@@ -73,7 +59,8 @@ pub fn or_dash<T>(value: Option<T>, write: impl Fn(T) -> String) -> String {
     value.map_or_else(|| NOTHING.to_owned(), write)
 }
 
-fn finite(value: f64, write: impl Fn() -> String) -> String {
+/// What is written of a number, or a dash.
+pub fn finite(value: f64, write: impl Fn() -> String) -> String {
     if value.is_finite() { write() } else { NOTHING.to_owned() }
 }
 
@@ -97,7 +84,5 @@ mod tests {
         assert_eq!(percent(f64::NAN), "–");
         assert_eq!(ms(f64::INFINITY), "–");
         assert_eq!(or_dash(None, tenth), "–");
-        let half_known = Interval { value: 1.0, low: f64::NAN, high: 2.0 };
-        assert_eq!(interval(half_known), "1.0 (– to 2.0)");
     }
 }
