@@ -9,7 +9,7 @@ use crate::capture::{CaptureError, ImageFileError};
 use crate::config::ConfigError;
 use crate::inference::{LoadError, RosterError};
 use crate::install::NoModels;
-use crate::learn::evaluate::{EvaluateError, ReportError, TableError};
+use crate::learn::evaluate::{EvaluateError, TableError};
 use crate::learn::folders::FoldersError;
 use crate::learn::labels::LabelsError;
 use crate::learn::profile_file::{JournalError, ProfileError};
@@ -17,6 +17,8 @@ use crate::learn::train::TrainError;
 use crate::models::ManifestError;
 use crate::onnx::RuntimeError;
 use crate::premodel::{NoModelLeft, PremodelError};
+use crate::report::ReportError;
+use crate::simulate::scenario::ScenarioError;
 
 /// The exit codes, after `sysexits.h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -225,6 +227,16 @@ impl From<TableError> for Failure {
         let code = match &error {
             TableError::Read { .. } => ExitCode::NoInput,
             TableError::Form { .. } | TableError::Latency { .. } => ExitCode::Other,
+        };
+        Self { code, error: error.into() }
+    }
+}
+
+impl From<ScenarioError> for Failure {
+    fn from(error: ScenarioError) -> Self {
+        let code = match &error {
+            ScenarioError::Read { .. } => ExitCode::NoInput,
+            ScenarioError::Faulty(_) => ExitCode::Configuration,
         };
         Self { code, error: error.into() }
     }

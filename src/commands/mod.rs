@@ -16,6 +16,7 @@ mod playing;
 mod profile;
 mod replay;
 mod run;
+mod simulate;
 mod stderr;
 mod stdout;
 mod train;
@@ -78,6 +79,8 @@ pub enum Command {
     Train(train::Arguments),
     /// Say what models, premodels and the adaptive policy are worth on unseen pictures
     Evaluate(evaluate::Arguments),
+    /// Compare schedulers and plan for cameras in simulated time
+    Simulate(simulate::Arguments),
     /// Compare a replay's speed with that of ONNX Runtime alone
     #[command(after_help = BENCH_EXAMPLES)]
     Bench(bench::Arguments),
@@ -123,6 +126,7 @@ impl Cli {
             Command::Profile(arguments) => profile::run(arguments, &context),
             Command::Train(arguments) => train::run(&arguments),
             Command::Evaluate(arguments) => evaluate::run(&arguments),
+            Command::Simulate(arguments) => simulate::run(&arguments, &context),
             Command::Bench(arguments) => bench::run(arguments, &context),
             Command::Completions(arguments) => generate::completions(&arguments),
             Command::Man(arguments) => generate::man(&arguments),

@@ -3,12 +3,15 @@
 //! A page has its style and its drawings in it, has no script, and asks for nothing from elsewhere. It
 //! is well-formed XML as well as HTML; everything a user can name is [escaped](markup).
 
+pub mod files;
 pub mod labels;
 pub mod marks;
 pub mod markup;
 pub mod numbers;
 pub mod plot;
 pub mod table;
+
+pub use files::ReportError;
 
 use markup::{Markup, element, element_with, void};
 

@@ -59,7 +59,7 @@ pub type Drawn = Result<(), DrawError>;
 /// A plot and what is said about it.
 pub struct Plot {
     /// Its anchor in the page.
-    pub id: &'static str,
+    pub id: String,
     /// Its name, for those who cannot see it.
     pub title: String,
     /// What it shows, for those who cannot see it.
@@ -72,7 +72,7 @@ pub struct Plot {
 impl Plot {
     /// Has `paint` draw it on a canvas of this size.
     pub fn draw(
-        id: &'static str,
+        id: impl Into<String>,
         size: (u32, u32),
         paint: impl FnOnce(&Canvas<'_>) -> Drawn,
     ) -> Result<Self, DrawError> {
@@ -83,7 +83,7 @@ impl Plot {
             canvas.present()?;
         }
         let nothing = String::new;
-        Ok(Self { id, title: nothing(), alt: nothing(), caption: nothing(), drawing })
+        Ok(Self { id: id.into(), title: nothing(), alt: nothing(), caption: nothing(), drawing })
     }
 
     /// Names it.
@@ -99,6 +99,13 @@ impl Plot {
         self.alt = alt.into();
         self.caption = caption.into();
         self
+    }
+
+    /// A file of its own, on white.
+    pub fn svg(&self) -> String {
+        let (head, rest) = self.drawing.split_once('>').unwrap_or_default();
+        let paper = "<rect width=\"100%\" height=\"100%\" fill=\"#FFFFFF\"/>";
+        format!("{head}>\n{paper}{rest}")
     }
 
     /// The figure with its caption, as part of a page.
@@ -123,7 +130,7 @@ impl Plot {
         let caption =
             Markup::join([element("b", format!("{}. ", self.title)), Markup::from(&self.caption)]);
         let figure = Markup::join([svg, element("figcaption", caption)]);
-        element_with("figure", &[("id", self.id)], figure)
+        element_with("figure", &[("id", &self.id)], figure)
     }
 }
 
@@ -235,6 +242,14 @@ mod tests {
         );
         assert_eq!(named("text"), "a < b");
         assert!(html.contains("viewBox=\"0 0 40 30\"") && !html.contains("http"), "{html}");
+        let file = plot.svg();
+        let root = roxmltree::Document::parse(&file)
+            .unwrap()
+            .root_element()
+            .tag_name()
+            .namespace()
+            .map(str::to_owned);
+        assert_eq!(root.as_deref(), Some("http://www.w3.org/2000/svg"));
     }
 
     #[test]

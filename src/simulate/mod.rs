@@ -16,6 +16,11 @@ pub mod contender;
 pub mod engine;
 #[cfg(test)]
 pub(crate) mod example;
+pub mod experiment;
+pub mod figures;
 pub mod oracle;
+pub mod report;
+pub mod scenario;
 pub mod setting;
+pub mod summary;
 pub mod world;

@@ -24,4 +24,5 @@ mod policies;
 mod profiling;
 mod real;
 mod replay;
+mod simulating;
 mod stopping;

@@ -31,6 +31,6 @@ pub use figures::Evaluation;
 pub use findings::findings;
 pub use given::{Given, OtherModels};
 pub use latency_table::{LatencyTable, NothingListed, TableError};
-pub use report::{ReportError, Written};
+pub use report::Written;
 pub use run::{EvaluateError, Options, Overheads, evaluate};
 pub use summary::summary;

@@ -12,18 +12,16 @@ pub(super) mod tables;
 #[cfg(test)]
 mod tests;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use thiserror::Error;
 
 use super::figures::{Evaluation, Group, Selection};
 use super::findings::findings;
 use crate::report::markup::{Markup, element, element_with};
 use crate::report::numbers::count;
 use crate::report::plot::{DrawError, Plot};
-use crate::report::{Page, Section, note, section};
+use crate::report::{Page, ReportError, Section, files, note, section};
 
 /// The version of the form of `report.json`.
 pub const VERSION: u32 = 1;
@@ -46,62 +44,18 @@ pub struct Written {
     pub json: PathBuf,
 }
 
-/// Why a report cannot be written.
-#[derive(Debug, Error)]
-pub enum ReportError {
-    /// The directory cannot be made.
-    #[error("cannot make the directory {} for the report", path.display())]
-    Directory {
-        /// The directory.
-        path: PathBuf,
-        /// The system's word.
-        source: std::io::Error,
-    },
-    /// A file cannot be written.
-    #[error("cannot write {}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// The system's word.
-        source: std::io::Error,
-    },
-    /// A plot cannot be drawn.
-    #[error("cannot draw a plot of the report: {0}")]
-    Plot(String),
-    /// The figures cannot be put as JSON.
-    #[error("cannot put the figures of the report as JSON")]
-    Json(#[from] serde_json::Error),
-}
-
-impl From<DrawError> for ReportError {
-    fn from(error: DrawError) -> Self {
-        Self::Plot(error.to_string())
-    }
-}
-
 /// Makes the directory if need be, and finds out whether files can be written there.
 pub fn prepare(directory: &Path) -> Result<(), ReportError> {
-    make(directory)?;
-    let path = directory.join("report.json");
-    let opened = fs::OpenOptions::new().create(true).append(true).open(&path);
-    opened.map(drop).map_err(|source| ReportError::File { path, source })
-}
-
-fn make(directory: &Path) -> Result<(), ReportError> {
-    fs::create_dir_all(directory)
-        .map_err(|source| ReportError::Directory { path: directory.to_owned(), source })
+    files::prepare(directory, "report.json")
 }
 
 /// Writes both files into the directory, which is made if need be. What is there is overwritten.
 pub fn write(directory: &Path, evaluation: &Evaluation) -> Result<Written, ReportError> {
     let (page, figures) = (html(evaluation)?, json(evaluation)?);
-    make(directory)?;
-    let written =
-        Written { html: directory.join("report.html"), json: directory.join("report.json") };
-    for (path, text) in [(&written.html, page), (&written.json, figures)] {
-        fs::write(path, text).map_err(|source| ReportError::File { path: path.clone(), source })?;
-    }
-    Ok(written)
+    Ok(Written {
+        html: files::write(directory, "report.html", &page)?,
+        json: files::write(directory, "report.json", &figures)?,
+    })
 }
 
 #[derive(Serialize)]

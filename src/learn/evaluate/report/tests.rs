@@ -1,5 +1,7 @@
 //! The report as a whole.
 
+use std::fs;
+
 use roxmltree::{Document, Node, ParsingOptions};
 
 use super::*;
