@@ -52,7 +52,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
     let mut told = summary(&simulation);
     if let Some(directory) = &arguments.report {
         let written = report::write(directory, &simulation)?;
-        told.push_str(&format!("\nwrote {}\n", written.json.display()));
+        told.push_str(&format!("\nwrote {}\n", written.html.display()));
     }
     Ok(stdout::print(told)?)
 }

@@ -52,7 +52,8 @@ pub fn plot(simulation: &Simulation) -> Result<Option<Plot>, DrawError> {
         return Ok(None);
     }
     let height = PANEL * axes.budgets.len() as u32 + (LEGEND + HEAD) as u32 + 24;
-    let plot = Plot::draw("grid", (WIDTH, height), |canvas| paint(canvas, &simulation.grid, &axes))?;
+    let plot =
+        Plot::draw("grid", (WIDTH, height), |canvas| paint(canvas, &simulation.grid, &axes))?;
     let alt = format!(
         "Small line charts of effective accuracy against load, for {} numbers of streams and {} \
          budgets: the oracle, ours, the best policy with one model, and newest wins with the model \
@@ -68,7 +69,8 @@ pub fn plot(simulation: &Simulation) -> Result<Option<Plot>, DrawError> {
 
 fn paint(canvas: &Canvas<'_>, points: &[Point], axes: &Coordinates) -> Drawn {
     let (top, rest) = canvas.split_vertically(LEGEND);
-    let is_there = |series: &&Series| points.iter().any(|point| (series.value)(&point.case).is_some());
+    let is_there =
+        |series: &&Series| points.iter().any(|point| (series.value)(&point.case).is_some());
     let series: Vec<&Series> = SERIES.iter().filter(is_there).collect();
     let keys: Vec<Key> = series.iter().map(|one| key(one.kind, one.name)).collect();
     legend(&top, &keys, (SIDE, 14), WIDTH as i32)?;

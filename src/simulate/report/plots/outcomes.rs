@@ -51,8 +51,10 @@ pub fn plot(id: String, case: &Case) -> Result<Option<Plot>, DrawError> {
 
 fn paint(canvas: &Canvas<'_>, entries: &[&Entry]) -> Drawn {
     let (top, rest) = canvas.split_vertically(LEGEND);
-    let key = |(name, colour, _): &Part| {
-        Key { outlines: marks::patch(), colour: *colour, name: (*name).to_owned() }
+    let key = |(name, colour, _): &Part| Key {
+        outlines: marks::patch(),
+        colour: *colour,
+        name: (*name).to_owned(),
     };
     let keys: Vec<Key> = PARTS.iter().map(key).collect();
     legend(&top, &keys, (NAMES, 14), WIDTH as i32)?;

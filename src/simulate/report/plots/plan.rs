@@ -27,7 +27,8 @@ pub fn plot(plan: &Plan) -> Result<Option<Plot>, DrawError> {
          best policy with one model. The table has the same figures.",
         plan.rows.len()
     );
-    let caption = "The most cameras with which what is asked for is still reached, all at the same rate.";
+    let caption =
+        "The most cameras with which what is asked for is still reached, all at the same rate.";
     Ok(Some(plot.titled("How many cameras are carried").described(alt, caption)))
 }
 
@@ -39,8 +40,10 @@ fn bars(row: &PlanRow) -> [Option<&Carried>; 2] {
 
 fn paint(canvas: &Canvas<'_>, plan: &Plan) -> Drawn {
     let (top, rest) = canvas.split_vertically(LEGEND);
-    let key = |kind, name: &str| {
-        Key { outlines: marks::patch(), colour: colour(kind), name: name.to_owned() }
+    let key = |kind, name: &str| Key {
+        outlines: marks::patch(),
+        colour: colour(kind),
+        name: name.to_owned(),
     };
     let keys = [key(Kind::Ours, "ours"), key(Kind::Fixed, BEST_FIXED)];
     legend(&top, &keys, (NAMES, 14), WIDTH as i32)?;
@@ -72,7 +75,9 @@ fn paint(canvas: &Canvas<'_>, plan: &Plan) -> Drawn {
         let text = format!("{}, {} frames/s", name(&row.variant), row.rate);
         let at = (NAMES - 8, pixel(0.0, 0.5).1);
         write(&rest, &text, at, (HPos::Right, VPos::Center), font(TEXT, INK))?;
-        for ((carried, kind), from) in bars(row).into_iter().zip([Kind::Ours, Kind::Fixed]).zip([0.14, 0.52]) {
+        for ((carried, kind), from) in
+            bars(row).into_iter().zip([Kind::Ours, Kind::Fixed]).zip([0.14, 0.52])
+        {
             let Some(carried) = carried else { continue };
             let cameras = carried.cameras as f64;
             let corners = [pixel(0.0, from), pixel(cameras, from + 0.34)];
