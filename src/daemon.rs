@@ -23,7 +23,7 @@ use crate::inference::prepare::{self, Lane};
 use crate::inference::worker::Worker;
 use crate::models::ModelId;
 use crate::output::{self, OutputEvent, Progress, Summary};
-use crate::scheduler::Queue;
+use crate::scheduler::{DeviceTerms, Queue, Scheduler};
 use crate::select::{self, Every, Habit, Selector};
 
 /// Settled frames that the output stage may lag behind by. A reader that stops reading stops the
@@ -151,7 +151,9 @@ impl Run {
             // Main waits for it, or is gone and needs none.
             let _ = summarise.send(output::run(outcomes, sink, output_events, &progress));
         })?;
-        let queue = Queue::new(plan.roster.latencies.clone(), clock);
+        let device = DeviceTerms { name: "cpu".to_owned(), cores: 1 };
+        let scheduler = Scheduler::new(&[device], plan.roster.runners());
+        let queue = Queue::new(scheduler, clock);
         let lanes = start_workers(&mut threads, plan.roster, plan.top_k, clock)?;
         let prepare_queue = queue.clone();
         threads.spawn("prepare", move || prepare::run(prepare_queue, lanes, clock))?;

@@ -42,11 +42,11 @@ fn event() -> impl Strategy<Value = Event> {
 /// The world around a scheduler, with the books that every frame must balance in.
 struct Simulation {
     scheduler: Scheduler<u32>,
-    expected: BTreeMap<&'static str, u64>,
+    expected: [u64; 3],
     now: Instant,
     arrived: u32,
     settled: BTreeSet<u32>,
-    running: Vec<(u32, ModelId, u64)>,
+    running: Vec<(u32, usize, u64)>,
     /// When the first of `running` got the device.
     begun: Instant,
     deadlines: BTreeMap<u32, (Deadline, Pace)>,
@@ -63,7 +63,7 @@ impl Simulation {
         let now = Clock.now();
         Self {
             scheduler: scheduler(),
-            expected: BTreeMap::from([("small", 5), ("middle", 20), ("large", 60)]),
+            expected: [5, 20, 60],
             now,
             begun: now,
             late: Vec::new(),
@@ -139,11 +139,11 @@ impl Simulation {
     }
 
     fn end_run(&mut self, percent: u64) -> u32 {
-        let (job, model, serial) = self.running.remove(0);
+        let (job, runner, serial) = self.running.remove(0);
         assert!(self.scheduler.is_turn_of(serial));
-        let took = ms(self.expected[model.as_str()] * percent / 100);
+        let took = ms(self.expected[runner] * percent / 100);
         self.now = self.now.max(self.begun + took);
-        self.scheduler.finished(serial, &model, Cost { preprocess: Duration::ZERO, run: took });
+        self.scheduler.finished(serial, runner, Cost { preprocess: Duration::ZERO, run: took });
         let (deadline, pace) = self.deadlines[&job];
         if pace == Pace::Clock && !deadline.is_met_by(self.now) {
             self.late.push(job);
@@ -153,15 +153,15 @@ impl Simulation {
 
     /// Gives the device to the first of `running`.
     fn begin(&mut self) {
-        if !self.running.is_empty() {
+        if let Some(&(.., serial)) = self.running.first() {
             self.begun = self.now;
-            self.scheduler.started(self.now);
+            self.scheduler.started(serial, self.now);
         }
     }
 
     fn end_runs_until(&mut self, until: Instant) {
-        while let Some((_, model, _)) = self.running.first() {
-            if self.begun + ms(self.expected[model.as_str()]) > until {
+        while let Some(&(_, runner, _)) = self.running.first() {
+            if self.begun + ms(self.expected[runner]) > until {
                 return;
             }
             if self.returns {
@@ -193,13 +193,13 @@ impl Simulation {
                     assert!(self.answered.contains_key(&job), "there is no answer to go out");
                     self.settle(job);
                 }
-                Decision::Run { job, model, serial, .. } => {
+                Decision::Run { job, runner, serial, .. } => {
                     let (deadline, pace) = self.deadlines[&job];
                     assert!(
                         pace == Pace::Work || !deadline.remaining(self.now).is_zero(),
                         "job {job} was started after its deadline"
                     );
-                    self.running.push((job, model, serial));
+                    self.running.push((job, runner, serial));
                     if self.running.len() == 1 {
                         self.begin();
                     }
