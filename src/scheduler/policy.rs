@@ -114,6 +114,8 @@ struct View {
     now: Instant,
     /// By device: when its cores are free.
     occupancies: Vec<Occupancy>,
+    /// By device: whether a further run may be decided for it.
+    open: Vec<bool>,
 }
 
 impl<J> Scheduler<J> {
@@ -258,11 +260,8 @@ impl<J> Scheduler<J> {
             return self.expire(index, &view);
         }
         let plan = self.plan(&view);
-        if self.waiting[0].standing == Standing::Answered {
-            return self.decide_again(&plan, &view);
-        }
-        if !self.devices.iter().any(Device::is_open) {
-            return Decision::Idle;
+        if let Some(decision) = self.decide_again(&plan, &view) {
+            return decision;
         }
         match self.first_choice(&plan, &view) {
             Some((index, choice)) => self.commit(index, choice, now),
@@ -272,7 +271,8 @@ impl<J> Scheduler<J> {
 
     fn view(&self, now: Instant) -> View {
         let occupancies = self.devices.iter().map(|device| device.occupancy(now)).collect();
-        View { now, occupancies }
+        let open = self.devices.iter().map(Device::is_open).collect();
+        View { now, occupancies, open }
     }
 
     /// The first job that can get a run now, and what it gets.
@@ -376,6 +376,13 @@ impl View {
             }
             Pace::Work => job.submitted + cost.total() + spread,
         }
+    }
+
+    /// Whether a run may be decided now. A run on several cores begins at once or not at all: decided
+    /// ahead, it would keep the cores that are free waiting for the others.
+    fn is_open_to(&self, runner: &Runner) -> bool {
+        let free = self.occupancies[runner.device].slot(runner.cores).free;
+        self.open[runner.device] && (runner.cores == 1 || free <= self.now)
     }
 
     fn is_in_time<J>(&self, job: &Waiting<J>, runner: &Runner) -> bool {

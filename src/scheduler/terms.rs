@@ -29,6 +29,8 @@ impl Default for Terms {
 pub(super) struct Claim {
     is_short: bool,
     priority: u8,
+    /// Percent of its stream's recent frames that got no run: among equals, losses are spread.
+    lost: u8,
 }
 
 /// All streams.
@@ -72,9 +74,19 @@ impl Streams {
         stream.share = Some(stream.share.map_or(got, |share| share + MEMORY * (got - share)));
     }
 
+    /// Whether any stream comes so often among these.
+    pub(super) fn any_at(&self, count: usize, mut places: impl Iterator<Item = usize>) -> bool {
+        let mut counts = vec![0; self.known.len()];
+        places.any(|place| {
+            counts[place] += 1;
+            counts[place] >= count
+        })
+    }
+
     pub(super) fn claim(&self, place: usize) -> Claim {
         let Stream { terms, share, .. } = &self.known[place];
         let is_short = share.is_some_and(|share| share < terms.minimum_share);
-        Claim { is_short, priority: terms.priority }
+        let lost = 100.0 * (1.0 - share.unwrap_or(1.0));
+        Claim { is_short, priority: terms.priority, lost: lost as u8 }
     }
 }

@@ -1,6 +1,7 @@
 //! The scheduler in simulated time: no thread, no lock, no clock.
 
 mod again;
+mod overload;
 mod queue;
 mod simulation;
 

@@ -11,9 +11,21 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use super::{Occupancy, Scheduler, View, Waiting};
+use super::{Occupancy, Scheduler, View, WAITING_PER_STREAM, Waiting};
 use crate::frame::Pace;
 use crate::scheduler::terms::Claim;
+
+/// Steps of the ladder of prices.
+const LADDER: u32 = 12;
+
+/// So many of the jobs that are due first are looked at for the price.
+const LOOKED_AT: usize = 16;
+
+/// A step of the ladder: nothing, then a quarter of a right answer a second, and twice as much at
+/// every further step.
+fn price_at(step: u32) -> f32 {
+    if step == 0 { 0.0 } else { 0.125 * 2.0_f32.powi(step as i32) }
+}
 
 /// What can be in time together.
 pub(super) struct Plan {
@@ -21,6 +33,9 @@ pub(super) struct Plan {
     pub(super) order: Vec<usize>,
     /// By device: the core time that can be spent besides before a kept job is late.
     spare: Vec<Duration>,
+    /// By device: the least price of a second at which all kept jobs can have what they then like
+    /// best.
+    pub(super) prices: Vec<f32>,
     /// Of the first kept job of each device, what was reckoned with for it, and what could be spent
     /// besides if it were not for that one.
     first: Vec<Option<First>>,
@@ -77,7 +92,69 @@ impl<J> Scheduler<J> {
                 *busy -= jobs[weakest].work;
             }
         }
-        self.spare(&jobs, &is_kept, view)
+        let mut plan = self.spare(&jobs, &is_kept, view);
+        for device in 0..devices {
+            let kept =
+                jobs.iter().zip(&is_kept).filter(|(job, kept)| **kept && job.device == device);
+            let kept: Vec<&Quickest> = kept.map(|(job, _)| job).take(LOOKED_AT).collect();
+            plan.prices[device] = self.clearing_price(&kept, device, view);
+        }
+        plan
+    }
+
+    /// The least of a ladder of prices at which all of some jobs of a device, in the order of their
+    /// deadlines, can have what they like best. Each has its quickest run at the highest.
+    fn clearing_price(&self, kept: &[&Quickest], device: usize, view: &View) -> f32 {
+        if kept.len() < 2 {
+            return 0.0;
+        }
+        let (mut too_low, mut enough) = (None, LADDER);
+        loop {
+            let tried = too_low.map_or(0, |step: u32| (step + enough) / 2);
+            if tried == enough {
+                return price_at(enough);
+            }
+            if too_low == Some(tried) {
+                return price_at(enough);
+            }
+            if self.can_have_their_best(kept, device, price_at(tried), view) {
+                enough = tried;
+            } else {
+                too_low = Some(tried);
+            }
+        }
+    }
+
+    fn can_have_their_best(
+        &self,
+        kept: &[&Quickest],
+        device: usize,
+        price: f32,
+        view: &View,
+    ) -> bool {
+        let mut busy = view.occupancies[device].backlog();
+        let cores = self.devices[device].cores() as u32;
+        kept.iter().all(|quickest| {
+            let job = &self.waiting[quickest.index];
+            let mut best = (f32::NEG_INFINITY, quickest.work, quickest.room);
+            for wish in &job.wishes {
+                for runner in wish.runners.iter().map(|&place| &self.runners[place]) {
+                    if runner.device != device || !view.is_in_time(job, runner) {
+                        continue;
+                    }
+                    let worth = wish.value - price * runner.work().as_secs_f32();
+                    if worth > best.0 {
+                        let needed = runner.latency.expected().run + runner.latency.spread();
+                        let left = job.deadline.remaining(view.now).saturating_sub(needed);
+                        best = (worth, runner.work(), left * cores);
+                    }
+                    break;
+                }
+            }
+            let is_in_time = busy <= best.2;
+            busy += best.1;
+            is_in_time
+        })
     }
 
     fn quickest(&self, index: usize, job: &Waiting<J>, view: &View) -> Option<Quickest> {
@@ -112,7 +189,31 @@ impl<J> Scheduler<J> {
             let chosen = jobs.iter().zip(is_kept).filter(move |(_, kept)| **kept == wanted);
             chosen.map(|(job, _)| job.index)
         };
-        let order = of(true).chain(of(false)).collect();
-        Plan { order, spare, first }
+        let order = self.in_turn(of(true)).chain(of(false)).collect();
+        let prices = vec![0.0; first.len()];
+        Plan { order, spare, prices, first }
+    }
+
+    /// Kept jobs in the order in which they are to be started: those due first, unless a stream is
+    /// about to lose a frame for want of room. Then the stream with the strongest claim goes first, with
+    /// its oldest frame, so that losses fall where claims are weak.
+    fn in_turn(&self, kept: impl Iterator<Item = usize>) -> impl Iterator<Item = usize> {
+        let mut kept: Vec<usize> = kept.collect();
+        let strongest = self.strongest_in_need(&kept);
+        if let Some(place) = strongest {
+            kept[..=place].rotate_right(1);
+        }
+        kept.into_iter()
+    }
+
+    /// The place of the first job of the stream with the strongest claim, if a stream is full.
+    fn strongest_in_need(&self, kept: &[usize]) -> Option<usize> {
+        let stream = |place: usize| self.waiting[kept[place]].stream;
+        let is_crowded =
+            self.streams.any_at(WAITING_PER_STREAM, kept.iter().map(|&at| self.waiting[at].stream));
+        if !is_crowded {
+            return None;
+        }
+        (0..kept.len()).rev().max_by_key(|&place| self.streams.claim(stream(place)))
     }
 }

@@ -1,30 +1,38 @@
 //! Whether a job that came back gets another run: only if that harms no other and is worth its price.
 
 use super::choice::Choice;
-use super::{Decision, Device, Plan, Scheduler, View, Waiting};
+use super::{Decision, Plan, Scheduler, Standing, View, Waiting};
 use crate::frame::Pace;
 use crate::outcome::{Reason, Stop};
 
 impl<J> Scheduler<J> {
-    /// Another run for the first job, which has an answer, or none.
-    pub(super) fn decide_again(&mut self, plan: &Plan, view: &View) -> Decision<J> {
-        let job = &self.waiting[0];
-        match self.first_without_harm(job, plan, view) {
-            Ok(_) if !self.devices.iter().any(Device::is_open) => Decision::Idle,
-            Ok(runner) => {
-                let reason = Reason::Preferred(job.selection.basis);
-                let (work, device) = (self.runners[runner].work(), self.runners[runner].device);
-                if job.pace == Pace::Clock {
-                    self.devices[device].price.ask(work);
+    /// Another run for the first of the jobs that have an answer, or none; `None` if there is nothing
+    /// to decide. A job whose run has to wait for its device is decided before the new ones when that
+    /// opens.
+    pub(super) fn decide_again(&mut self, plan: &Plan, view: &View) -> Option<Decision<J>> {
+        let answered = self.waiting.iter().take_while(|job| job.standing == Standing::Answered);
+        for index in 0..answered.count() {
+            match self.first_without_harm(&self.waiting[index], plan, view) {
+                Ok(runner) if !view.is_open_to(&self.runners[runner]) => {}
+                Ok(runner) => return Some(self.run_again(index, runner, view)),
+                Err(stop) => {
+                    let answered = self.remove(index, true);
+                    let waited = view.now.saturating_duration_since(answered.submitted);
+                    return Some(Decision::Settle { job: answered.job, stop, waited });
                 }
-                self.commit(0, Choice { runner, reason }, view.now)
-            }
-            Err(stop) => {
-                let answered = self.remove(0, true);
-                let waited = view.now.saturating_duration_since(answered.submitted);
-                Decision::Settle { job: answered.job, stop, waited }
             }
         }
+        None
+    }
+
+    fn run_again(&mut self, index: usize, runner: usize, view: &View) -> Decision<J> {
+        let job = &self.waiting[index];
+        let reason = Reason::Preferred(job.selection.basis);
+        if job.pace == Pace::Clock {
+            let work = self.runners[runner].work();
+            self.devices[self.runners[runner].device].price.ask(work);
+        }
+        self.commit(index, Choice { runner, reason }, view.now)
     }
 
     /// The first runner that is in time, costs no other job its answer and is worth its price, or

@@ -83,7 +83,7 @@ impl<J> Scheduler<J> {
         for (rank, wish) in job.wishes.iter().enumerate() {
             for &place in &wish.runners {
                 let runner = &self.runners[place];
-                if !self.devices[runner.device].is_open() || !view.is_in_time(job, runner) {
+                if !view.is_open_to(runner) || !view.is_in_time(job, runner) {
                     continue;
                 }
                 let work = runner.work();
@@ -94,7 +94,10 @@ impl<J> Scheduler<J> {
                     continue;
                 }
                 let worth = match job.pace {
-                    Pace::Clock => wish.value - self.price_of(place, job.asked),
+                    Pace::Clock => {
+                        let price = plan.prices[runner.device] * work.as_secs_f32();
+                        wish.value - price.max(self.price_of(place, job.asked))
+                    }
                     Pace::Work => wish.value,
                 };
                 if best.is_none_or(|(most, ..)| worth > most) {
