@@ -23,7 +23,7 @@ use crate::inference::prepare::{self, Lane};
 use crate::inference::worker::Worker;
 use crate::models::ModelId;
 use crate::output::{self, OutputEvent, Progress, Summary};
-use crate::scheduler::{DeviceTerms, Queue, Scheduler};
+use crate::scheduler::{DeviceTerms, Queue, Scheduler, Terms};
 use crate::select::{self, Every, Habit, Selector};
 
 /// Settled frames that the output stage may lag behind by. A reader that stops reading stops the
@@ -60,6 +60,8 @@ pub struct StreamPlan {
     pub delivery: Delivery,
     /// Of its frames, one in this many is classified.
     pub every: Every,
+    /// What it is promised where not every frame can be answered.
+    pub terms: Terms,
 }
 
 impl StreamPlan {
@@ -152,7 +154,9 @@ impl Run {
             let _ = summarise.send(output::run(outcomes, sink, output_events, &progress));
         })?;
         let device = DeviceTerms { name: "cpu".to_owned(), cores: 1 };
-        let scheduler = Scheduler::new(&[device], plan.roster.runners());
+        let terms = plan.streams.iter().map(|stream| (stream.spec.name.clone(), stream.terms));
+        let scheduler =
+            Scheduler::new(&[device], plan.roster.runners()).with_terms(terms.collect());
         let queue = Queue::new(scheduler, clock);
         let lanes = start_workers(&mut threads, plan.roster, plan.top_k, clock)?;
         let prepare_queue = queue.clone();

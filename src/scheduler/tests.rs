@@ -5,7 +5,6 @@ mod overload;
 mod queue;
 mod simulation;
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::policy::{Admission, Decision, Scheduler};
