@@ -13,6 +13,7 @@
 //! - One model runs at a time: two would share the processor and neither would keep its time. One
 //!   more frame is committed ahead, so that its tensor is ready when the device is.
 
+pub mod estimate;
 mod latency;
 mod policy;
 mod queue;
