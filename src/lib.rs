@@ -46,3 +46,4 @@ pub mod onnx;
 mod redact;
 pub mod resample;
 pub mod select;
+mod whole_file;

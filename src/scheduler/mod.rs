@@ -19,6 +19,7 @@
 //! - Runs of a device begin in the order of the decisions. One more run than its cores can take is
 //!   decided ahead, so that its tensor is ready when a core is.
 
+pub mod estimate;
 mod latency;
 mod machine;
 mod policy;
