@@ -8,7 +8,8 @@ use classifyd::frame::{Budget, Deadline, Pace, StreamName};
 use classifyd::models::ModelId;
 use classifyd::outcome::Basis;
 use classifyd::premodel::Selection;
-use classifyd::scheduler::{Cost, Decision, DeviceTerms, Latency, Runner, Scheduler};
+use classifyd::scheduler::estimate::OnTime;
+use classifyd::scheduler::{Cost, Decision, DeviceTerms, RunnerTerms, Scheduler};
 use criterion::{BatchSize, Criterion};
 
 const STREAMS: usize = 64;
@@ -71,12 +72,12 @@ impl World {
         let device = DeviceTerms { name: "gpu0".to_owned(), cores: 1 };
         let runner = |number: usize| {
             let run = Duration::from_millis(2 + 3 * number as u64);
-            let costs = [Cost { preprocess: Duration::from_millis(1), run }; 32];
-            let latency = Latency::from_costs(&costs).context("there are costs")?;
-            Ok(Runner { model: model(number)?, device: 0, cores: 1, latency })
+            let warm_up = vec![Cost { preprocess: Duration::from_millis(1), run }; 32];
+            let model = model(number)?;
+            Ok(RunnerTerms { model, device: 0, cores: 1, warm_up, remembered: None })
         };
         let runners = (0..MODELS).map(runner).collect::<anyhow::Result<_>>()?;
-        let scheduler = Scheduler::new(&[device], runners);
+        let scheduler = Scheduler::new(&[device], runners, OnTime::default());
         let budget = Budget::new(Duration::from_millis(budget))?;
         Ok(Self { scheduler, budget, now: Clock.now(), runs: 0 })
     }

@@ -23,6 +23,7 @@ use crate::inference::prepare::{self, Lane};
 use crate::inference::worker::Worker;
 use crate::models::ModelId;
 use crate::output::{self, OutputEvent, Progress, Summary};
+use crate::scheduler::estimate::OnTime;
 use crate::scheduler::{DeviceTerms, Queue, Scheduler, Terms};
 use crate::select::{self, Every, Habit, Selector};
 
@@ -155,8 +156,8 @@ impl Run {
         })?;
         let device = DeviceTerms { name: "cpu".to_owned(), cores: 1 };
         let terms = plan.streams.iter().map(|stream| (stream.spec.name.clone(), stream.terms));
-        let scheduler =
-            Scheduler::new(&[device], plan.roster.runners()).with_terms(terms.collect());
+        let scheduler = Scheduler::new(&[device], plan.roster.runners(), OnTime::default())
+            .with_terms(terms.collect());
         let queue = Queue::new(scheduler, clock);
         let lanes = start_workers(&mut threads, plan.roster, plan.top_k, clock)?;
         let prepare_queue = queue.clone();

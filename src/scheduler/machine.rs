@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::latency::{Cost, Latency};
+use super::cost::Cost;
+use super::estimate::{Estimator, OnTime, Remembered, RunnerId};
 use super::price::Price;
 use crate::models::ModelId;
 
@@ -20,23 +21,50 @@ pub struct DeviceTerms {
     pub cores: usize,
 }
 
-/// A model on a device, with a number of threads.
+/// A model on a device, with a number of threads, as it is before any run.
 #[derive(Clone, Debug)]
-pub struct Runner {
+pub struct RunnerTerms {
     /// The model.
     pub model: ModelId,
     /// The device, by its place in the list.
     pub device: usize,
     /// The cores that a run takes: its threads on a processor, one elsewhere. At most the device's.
     pub cores: usize,
-    /// What a run takes.
-    pub latency: Latency,
+    /// What its warm-up runs took, one at least.
+    pub warm_up: Vec<Cost>,
+    /// What is remembered of it from before a restart.
+    pub remembered: Option<Remembered>,
+}
+
+/// A model on a device, with a number of threads.
+#[derive(Debug)]
+pub(super) struct Runner {
+    pub(super) model: ModelId,
+    pub(super) device: usize,
+    pub(super) cores: usize,
+    id: RunnerId,
+    /// What a run takes in the middle.
+    pub(super) expected: Cost,
+    /// How much longer it may take, with the probability that is asked for.
+    pub(super) spread: Duration,
 }
 
 impl Runner {
     /// Core time of a run as expected.
     pub(super) fn work(&self) -> Duration {
-        self.latency.expected().run * self.cores as u32
+        self.expected.run * self.cores as u32
+    }
+
+    /// What a run takes at most, with the probability that is asked for, and its preprocessing.
+    pub(super) fn longest(&self) -> Duration {
+        self.expected.total() + self.spread
+    }
+
+    /// Takes over what its device has learnt.
+    fn learn(&mut self, estimator: &Estimator) {
+        self.expected = estimator.expected(self.id);
+        let allowance = estimator.allowance(self.id).total();
+        self.spread = allowance.saturating_sub(self.expected.total());
     }
 }
 
@@ -47,6 +75,7 @@ pub(super) struct Device {
     /// In the order of the decisions.
     committed: Vec<Commitment>,
     pub(super) price: Price,
+    estimator: Estimator,
 }
 
 /// A decided run.
@@ -62,8 +91,35 @@ struct Commitment {
 }
 
 impl Device {
-    pub(super) fn new(terms: &DeviceTerms) -> Self {
-        Self { cores: terms.cores.max(1), committed: Vec::new(), price: Price::default() }
+    pub(super) fn new(terms: &DeviceTerms, on_time: OnTime) -> Self {
+        let (cores, price) = (terms.cores.max(1), Price::default());
+        Self { cores, committed: Vec::new(), price, estimator: Estimator::new(on_time) }
+    }
+
+    /// Adds a runner; `None` without any warm-up run.
+    pub(super) fn add(&mut self, terms: RunnerTerms) -> Option<Runner> {
+        let id = self.estimator.add(&terms.warm_up, terms.remembered.as_ref())?;
+        let RunnerTerms { model, device, cores, .. } = terms;
+        let (expected, spread) = (Cost::default(), Duration::ZERO);
+        Some(Runner { model, device, cores: cores.clamp(1, self.cores), id, expected, spread })
+    }
+
+    /// Learns what a run of one of `runners` took, for all of them that are its own.
+    pub(super) fn learn(&mut self, ran: usize, cost: Cost, runners: &mut [Runner]) {
+        let device = runners[ran].device;
+        self.estimator.learn(runners[ran].id, cost);
+        self.teach(device, runners);
+    }
+
+    /// Notes that the device does nothing and yet none of its runners seemed quick enough.
+    pub(super) fn refuse(&mut self, device: usize, runners: &mut [Runner]) {
+        self.estimator.refused();
+        self.teach(device, runners);
+    }
+
+    pub(super) fn teach(&self, device: usize, runners: &mut [Runner]) {
+        let own = runners.iter_mut().filter(|runner| runner.device == device);
+        own.for_each(|runner| runner.learn(&self.estimator));
     }
 
     pub(super) fn cores(&self) -> usize {
@@ -85,7 +141,7 @@ impl Device {
     }
 
     pub(super) fn commit(&mut self, serial: u64, runner: &Runner, now: Instant) {
-        let (cost, spread) = (runner.latency.expected(), runner.latency.spread());
+        let (cost, spread) = (runner.expected, runner.spread);
         let commitment =
             Commitment { serial, cores: runner.cores, cost, spread, decided: now, started: None };
         self.committed.push(commitment);

@@ -3,7 +3,7 @@
 //! [`Scheduler`] decides; it holds no lock and reads no clock, so that simulated time tests it.
 //! [`Queue`] puts it between threads and adds a lock and a condition variable, nothing clever.
 //!
-//! What runs: a [`Runner`] is a model on a compute device ([`DeviceTerms`]), and takes some of the
+//! What runs: a [`RunnerTerms`] is a model on a compute device ([`DeviceTerms`]), and takes some of the
 //! device's cores. The rules:
 //! - The waiting frame that is due first goes first, whatever its stream. A run is started only if it
 //!   is expected to be over by the frame's deadline with the probability that was asked for.
@@ -19,8 +19,8 @@
 //! - Runs of a device begin in the order of the decisions. One more run than its cores can take is
 //!   decided ahead, so that its tensor is ready when a core is.
 
+mod cost;
 pub mod estimate;
-mod latency;
 mod machine;
 mod policy;
 mod price;
@@ -29,8 +29,8 @@ mod terms;
 #[cfg(test)]
 mod tests;
 
-pub use latency::{Cost, Latency};
-pub use machine::{DeviceTerms, Runner};
+pub use cost::Cost;
+pub use machine::{DeviceTerms, RunnerTerms};
 pub use policy::{Admission, Decision, Scheduler};
 pub use queue::{Dispatch, Lease, Next, Queue, Task};
 pub use terms::Terms;

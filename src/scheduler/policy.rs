@@ -4,11 +4,12 @@ mod admission;
 mod again;
 mod choice;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::latency::Cost;
-use super::machine::{Device, DeviceTerms, Occupancy, Runner};
+use super::cost::Cost;
+use super::estimate::OnTime;
+use super::machine::{Device, DeviceTerms, Occupancy, Runner, RunnerTerms};
 use super::terms::{Streams, Terms};
 use crate::frame::{Deadline, Pace, StreamName};
 use crate::models::ModelId;
@@ -26,11 +27,17 @@ pub struct Scheduler<J> {
     devices: Vec<Device>,
     /// Those of a model together, the narrow ones first.
     runners: Vec<Runner>,
-    /// By model: its runners that are not retired.
-    of_model: BTreeMap<ModelId, Vec<usize>>,
+    /// The numbers of the models.
+    models: BTreeMap<ModelId, usize>,
+    /// By model: its runners, the narrow ones first; none once it is retired.
+    of_model: Vec<Vec<usize>>,
+    /// The runners, the quickest first.
+    by_time: Vec<usize>,
+    /// Counts the changes of that order.
+    age: u64,
     streams: Streams,
     /// In the order in which they are decided.
-    waiting: Vec<Waiting<J>>,
+    waiting: VecDeque<Waiting<J>>,
     next_serial: u64,
 }
 
@@ -44,6 +51,10 @@ struct Waiting<J> {
     wishes: Vec<Wish>,
     /// Core time that it has asked its device for.
     asked: Duration,
+    /// By device: the quickest of the runners that it wishes for.
+    quickest: Vec<Option<usize>>,
+    /// The [`Scheduler::age`] that they are of.
+    age: u64,
     deadline: Deadline,
     pace: Pace,
     submitted: Instant,
@@ -119,20 +130,47 @@ struct View {
 }
 
 impl<J> Scheduler<J> {
-    /// A scheduler of these devices and of runners on them. Panics if a runner names no device of
-    /// the list.
-    pub fn new(devices: &[DeviceTerms], runners: Vec<Runner>) -> Self {
-        let mut of_model: BTreeMap<ModelId, Vec<usize>> = BTreeMap::new();
-        for (place, runner) in runners.iter().enumerate() {
-            assert!(runner.device < devices.len(), "{} runs on device {place}", runner.model);
-            of_model.entry(runner.model.clone()).or_default().push(place);
+    /// A scheduler of these devices and of runners on them, which starts runs that will be over in time
+    /// with this probability. Panics if a runner names no device of the list or has no warm-up run.
+    pub fn new(devices: &[DeviceTerms], terms: Vec<RunnerTerms>, on_time: OnTime) -> Self {
+        let (mut models, mut of_model) = (BTreeMap::new(), Vec::<Vec<usize>>::new());
+        let mut devices: Vec<Device> =
+            devices.iter().map(|terms| Device::new(terms, on_time)).collect();
+        let mut runners = Vec::new();
+        for terms in terms {
+            let (model, device) = (terms.model.clone(), terms.device);
+            let runner = devices.get_mut(device).and_then(|device| device.add(terms));
+            let Some(runner) = runner else {
+                panic!("{model} has no device {device} or no warm-up")
+            };
+            let number = *models.entry(model).or_insert(of_model.len());
+            if number == of_model.len() {
+                of_model.push(Vec::new());
+            }
+            of_model[number].push(runners.len());
+            runners.push(runner);
         }
-        for places in of_model.values_mut() {
+        for (place, device) in devices.iter().enumerate() {
+            device.teach(place, &mut runners);
+        }
+        for places in &mut of_model {
             places.sort_by_key(|&place| runners[place].cores);
         }
-        let devices = devices.iter().map(Device::new).collect();
-        let (streams, waiting) = (Streams::default(), Vec::new());
-        Self { devices, runners, of_model, streams, waiting, next_serial: 0 }
+        let (by_time, streams, waiting) = (Vec::new(), Streams::default(), VecDeque::new());
+        let (age, next_serial) = (0, 0);
+        let mut scheduler = Self {
+            devices,
+            runners,
+            models,
+            of_model,
+            by_time,
+            age,
+            streams,
+            waiting,
+            next_serial,
+        };
+        scheduler.put_in_order();
+        scheduler
     }
 
     /// The same with terms for some streams; all others have [`Terms::default`].
@@ -168,6 +206,8 @@ impl<J> Scheduler<J> {
             selection,
             wishes,
             asked,
+            quickest: Vec::new(),
+            age: 0,
             deadline,
             pace,
             submitted: now,
@@ -196,6 +236,8 @@ impl<J> Scheduler<J> {
             selection,
             wishes,
             asked,
+            quickest: Vec::new(),
+            age: 0,
             deadline,
             pace,
             submitted: now,
@@ -203,17 +245,48 @@ impl<J> Scheduler<J> {
     }
 
     fn insert(&mut self, waiting: Waiting<J>) {
+        if waiting.standing == Standing::New {
+            self.streams.enter(waiting.stream);
+        }
         let place = self.waiting.partition_point(|other| other.turn() <= waiting.turn());
         self.waiting.insert(place, waiting);
     }
 
     /// Takes a job out, for a run or for none.
     fn remove(&mut self, index: usize, for_run: bool) -> Waiting<J> {
-        let waiting = self.waiting.remove(index);
+        let Some(waiting) = self.waiting.remove(index) else { panic!("no job waits at {index}") };
         if waiting.standing == Standing::New {
-            self.streams.note(waiting.stream, for_run);
+            self.streams.leave(waiting.stream, for_run);
         }
         waiting
+    }
+
+    /// Sorts the runners anew, after a change of what they take.
+    fn put_in_order(&mut self) {
+        let time = |&place: &usize| self.runners[place].longest();
+        if self.by_time.len() == self.runners.len() && self.by_time.is_sorted_by_key(time) {
+            return;
+        }
+        let mut by_time: Vec<usize> = (0..self.runners.len()).collect();
+        by_time.sort_by_key(time);
+        self.by_time = by_time;
+        self.age += 1;
+    }
+
+    /// Finds the quickest runs of jobs for which they may have changed.
+    fn refresh(&mut self) {
+        for job in self.waiting.iter_mut().filter(|job| job.age != self.age) {
+            job.age = self.age;
+            job.quickest.clear();
+            job.quickest.resize(self.devices.len(), None);
+            for place in job.wishes.iter().flat_map(|wish| &self.of_model[wish.model]) {
+                let runner = &self.runners[*place];
+                let quickest = &mut job.quickest[runner.device];
+                if quickest.is_none_or(|other| runner.longest() < self.runners[other].longest()) {
+                    *quickest = Some(*place);
+                }
+            }
+        }
     }
 
     /// Whether a further job of `stream` would displace one.
@@ -222,8 +295,7 @@ impl<J> Scheduler<J> {
     }
 
     fn is_full_at(&self, stream: usize) -> bool {
-        let of_stream = self.new_jobs().filter(|(_, waiting)| waiting.stream == stream);
-        of_stream.count() >= WAITING_PER_STREAM
+        self.streams.waiting(stream) >= WAITING_PER_STREAM
     }
 
     fn oldest_of(&self, stream: usize) -> Option<usize> {
@@ -254,6 +326,7 @@ impl<J> Scheduler<J> {
         if self.waiting.is_empty() {
             return Decision::Idle;
         }
+        self.refresh();
         let view = self.view(now);
         let hopeless = self.new_jobs().find(|(_, job)| self.is_hopeless(job, &view));
         if let Some(index) = hopeless.map(|(index, _)| index) {
@@ -287,25 +360,36 @@ impl<J> Scheduler<J> {
     }
 
     fn is_hopeless(&self, job: &Waiting<J>, view: &View) -> bool {
-        !self.runners_of(job).any(|runner| view.is_in_time(job, runner))
+        !self.quickest_of(job).any(|runner| view.is_in_time(job, runner))
     }
 
-    /// The runners of the models that the job wishes for, less those that are gone.
-    fn runners_of<'a>(&'a self, job: &'a Waiting<J>) -> impl Iterator<Item = &'a Runner> {
-        let places = job.wishes.iter().flat_map(|wish| &wish.runners);
-        places.map(|&place| &self.runners[place])
+    /// The quickest runners of the models that the job wishes for, one of each device.
+    fn quickest_of<'a>(&'a self, job: &'a Waiting<J>) -> impl Iterator<Item = &'a Runner> {
+        job.quickest.iter().flatten().map(|&place| &self.runners[place])
     }
 
     fn expire(&mut self, index: usize, view: &View) -> Decision<J> {
         let expired = self.remove(index, false);
         let shortfall = self.shortfall(&expired, view);
+        self.doubt_estimates_of(&expired);
         let waited = view.now.saturating_duration_since(expired.submitted);
         Decision::Expired { job: expired.job, shortfall, waited }
     }
 
+    /// If a device does nothing and a frame expired all the same, its estimates alone are to blame.
+    fn doubt_estimates_of(&mut self, expired: &Waiting<J>) {
+        for (place, device) in self.devices.iter_mut().enumerate() {
+            let wishes_for_it = expired.quickest.get(place).is_some_and(Option::is_some);
+            if wishes_for_it && device.is_idle() {
+                device.refuse(place, &mut self.runners);
+            }
+        }
+        self.put_in_order();
+    }
+
     fn shortfall(&self, job: &Waiting<J>, view: &View) -> Shortfall {
         let latest = |runner: &'_ Runner| view.latest_finish(job, runner);
-        let quickest = self.runners_of(job).map(|runner| (latest(runner), &runner.model)).min();
+        let quickest = self.quickest_of(job).map(|runner| (latest(runner), &runner.model)).min();
         let from = job.now(view.now);
         Shortfall {
             quickest: quickest.map(|(_, model)| model.clone()),
@@ -326,7 +410,7 @@ impl<J> Scheduler<J> {
             runner: choice.runner,
             model: runner.model.clone(),
             reason: choice.reason,
-            expected: runner.latency.expected().run,
+            expected: runner.expected.run,
             serial,
         }
     }
@@ -345,7 +429,8 @@ impl<J> Scheduler<J> {
     /// Notes that a run is over, and what the classification took.
     pub fn finished(&mut self, serial: u64, runner: usize, cost: Cost) {
         self.given_up(serial);
-        self.runners[runner].latency.learn(cost);
+        self.devices[self.runners[runner].device].learn(runner, cost, &mut self.runners);
+        self.put_in_order();
     }
 
     /// Notes that a decided run is over without a measure: it failed, or was not begun.
@@ -357,9 +442,9 @@ impl<J> Scheduler<J> {
 
     /// Takes a model out of the choice for good.
     pub fn retire(&mut self, model: &ModelId) {
-        let places = self.of_model.remove(model).unwrap_or_default();
-        for wish in self.waiting.iter_mut().flat_map(|job| &mut job.wishes) {
-            wish.runners.retain(|place| !places.contains(place));
+        if let Some(&number) = self.models.get(model) {
+            self.of_model[number].clear();
+            self.age += 1;
         }
     }
 }
@@ -368,7 +453,7 @@ impl View {
     /// The finish of a run of this job, later than which it ends only with the probability that is
     /// allowed; by the time that the job's deadline counts.
     fn latest_finish<J>(&self, job: &Waiting<J>, runner: &Runner) -> Instant {
-        let (cost, spread) = (runner.latency.expected(), runner.latency.spread());
+        let (cost, spread) = (runner.expected, runner.spread);
         match job.pace {
             Pace::Clock => {
                 let slot = self.occupancies[runner.device].slot(runner.cores);

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::latency::Cost;
+use super::cost::Cost;
 use super::policy::{Admission, Decision, Scheduler};
 use crate::clock::Clock;
 use crate::course::Course;

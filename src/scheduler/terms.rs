@@ -46,6 +46,8 @@ struct Stream {
     terms: Terms,
     /// The recent share of frames that got a run; `None` before the first.
     share: Option<f32>,
+    /// Frames that wait for their first run.
+    waiting: usize,
 }
 
 impl Streams {
@@ -58,7 +60,7 @@ impl Streams {
         let known = self.known.iter().position(|stream| stream.name == *name);
         known.unwrap_or_else(|| {
             let terms = self.terms.get(name).copied().unwrap_or_default();
-            self.known.push(Stream { name: name.clone(), terms, share: None });
+            self.known.push(Stream { name: name.clone(), terms, share: None, waiting: 0 });
             self.known.len() - 1
         })
     }
@@ -67,20 +69,27 @@ impl Streams {
         self.known.iter().position(|stream| stream.name == *name)
     }
 
-    /// A frame of the stream got a run, or none.
-    pub(super) fn note(&mut self, place: usize, got_run: bool) {
+    /// A frame of the stream waits.
+    pub(super) fn enter(&mut self, place: usize) {
+        self.known[place].waiting += 1;
+    }
+
+    /// It waits no more: it got a run, or none.
+    pub(super) fn leave(&mut self, place: usize, got_run: bool) {
         let stream = &mut self.known[place];
+        stream.waiting = stream.waiting.saturating_sub(1);
         let got = f32::from(u8::from(got_run));
         stream.share = Some(stream.share.map_or(got, |share| share + MEMORY * (got - share)));
     }
 
-    /// Whether any stream comes so often among these.
-    pub(super) fn any_at(&self, count: usize, mut places: impl Iterator<Item = usize>) -> bool {
-        let mut counts = vec![0; self.known.len()];
-        places.any(|place| {
-            counts[place] += 1;
-            counts[place] >= count
-        })
+    /// Frames of the stream that wait.
+    pub(super) fn waiting(&self, place: usize) -> usize {
+        self.known[place].waiting
+    }
+
+    /// Whether so many frames of any stream wait.
+    pub(super) fn is_crowded(&self, count: usize) -> bool {
+        self.known.iter().any(|stream| stream.waiting >= count)
     }
 
     pub(super) fn claim(&self, place: usize) -> Claim {

@@ -7,8 +7,9 @@ mod simulation;
 
 use std::time::{Duration, Instant};
 
+use super::estimate::OnTime;
 use super::policy::{Admission, Decision, Scheduler};
-use super::{Cost, DeviceTerms, Latency, Runner};
+use super::{Cost, DeviceTerms, RunnerTerms};
 use crate::clock::Clock;
 use crate::frame::{Budget, Deadline, Pace, StreamName};
 use crate::models::ModelId;
@@ -40,11 +41,11 @@ fn on_one_core<J>(models: &[(&str, Cost)]) -> Scheduler<J> {
 
 fn on_cores<J>(cores: usize, models: &[(&str, Cost)]) -> Scheduler<J> {
     let runner = |&(name, cost): &(&str, Cost)| {
-        let latency = Latency::from_costs(&[cost; 8]).unwrap();
-        Runner { model: model(name), device: 0, cores: 1, latency }
+        let (model, warm_up) = (model(name), vec![cost; 8]);
+        RunnerTerms { model, device: 0, cores: 1, warm_up, remembered: None }
     };
     let device = DeviceTerms { name: "cpu".to_owned(), cores };
-    Scheduler::new(&[device], models.iter().map(runner).collect())
+    Scheduler::new(&[device], models.iter().map(runner).collect(), half_of_the_time())
 }
 
 /// Where `scheduler` has its models.
@@ -55,8 +56,15 @@ fn ranking(names: &[&str]) -> Selection {
     Selection { ranking, basis: Basis::Premodel }
 }
 
+/// So many milliseconds and what certainty costs: estimates are made to be exact to the microsecond
+/// here.
 fn due(start: Instant, milliseconds: u64) -> Deadline {
-    Deadline::new(start, Budget::new(ms(milliseconds)).unwrap())
+    Deadline::new(start, Budget::new(ms(milliseconds) + Duration::from_micros(10)).unwrap())
+}
+
+/// Runs that take as long as expected are in time half of the time, and these always take as long.
+fn half_of_the_time() -> OnTime {
+    OnTime::new(0.500_001).unwrap()
 }
 
 fn submit(scheduler: &mut Scheduler<u32>, job: u32, names: &[&str], budget: u64, now: Instant) {
@@ -112,7 +120,8 @@ fn a_frame_that_no_model_can_answer_expires_at_once() {
     submit(&mut scheduler, 1, &ALL, 4, now);
     let (1, shortfall) = expired(scheduler.next(now)) else { panic!("another job expired") };
     assert_eq!(shortfall.quickest, Some(model("small")));
-    assert_eq!((shortfall.needed, shortfall.left), (ms(5), ms(4)));
+    let whole = |time: Duration| (time.as_secs_f64() * 1e3).round() as u64;
+    assert_eq!((whole(shortfall.needed), whole(shortfall.left)), (5, 4));
     assert!(matches!(scheduler.next(now), Decision::Idle));
 }
 

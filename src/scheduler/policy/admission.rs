@@ -13,13 +13,12 @@ use std::time::Duration;
 
 use super::{Occupancy, Scheduler, View, WAITING_PER_STREAM, Waiting};
 use crate::frame::Pace;
-use crate::scheduler::terms::Claim;
 
 /// Steps of the ladder of prices.
 const LADDER: u32 = 12;
 
 /// So many of the jobs that are due first are looked at for the price.
-const LOOKED_AT: usize = 16;
+const LOOKED_AT: usize = 8;
 
 /// A step of the ladder: nothing, then a quarter of a right answer a second, and twice as much at
 /// every further step.
@@ -79,19 +78,7 @@ impl<J> Scheduler<J> {
             .filter(|(_, job)| job.pace == Pace::Clock)
             .filter_map(|(index, job)| self.quickest(index, job, view))
             .collect();
-        let mut is_kept = vec![true; jobs.len()];
-        let mut heaps: Vec<BinaryHeap<Reverse<(Claim, usize)>>> = vec![BinaryHeap::new(); devices];
-        let mut busy: Vec<Duration> = view.occupancies.iter().map(Occupancy::backlog).collect();
-        for (at, job) in jobs.iter().enumerate() {
-            let (heap, busy) = (&mut heaps[job.device], &mut busy[job.device]);
-            heap.push(Reverse((self.streams.claim(self.waiting[job.index].stream), at)));
-            *busy += job.work;
-            while *busy > job.room + job.work && is_kept[at] {
-                let Some(Reverse((_, weakest))) = heap.pop() else { break };
-                is_kept[weakest] = false;
-                *busy -= jobs[weakest].work;
-            }
-        }
+        let is_kept = self.kept(&jobs, view);
         let mut plan = self.spare(&jobs, &is_kept, view);
         for device in 0..devices {
             let kept =
@@ -108,21 +95,20 @@ impl<J> Scheduler<J> {
         if kept.len() < 2 {
             return 0.0;
         }
-        let (mut too_low, mut enough) = (None, LADDER);
-        loop {
-            let tried = too_low.map_or(0, |step: u32| (step + enough) / 2);
-            if tried == enough {
-                return price_at(enough);
-            }
-            if too_low == Some(tried) {
-                return price_at(enough);
-            }
-            if self.can_have_their_best(kept, device, price_at(tried), view) {
+        let suffices = |step| self.can_have_their_best(kept, device, price_at(step), view);
+        if suffices(0) {
+            return 0.0;
+        }
+        let (mut too_low, mut enough) = (0, LADDER);
+        while enough - too_low > 1 {
+            let tried = (too_low + enough) / 2;
+            if suffices(tried) {
                 enough = tried;
             } else {
-                too_low = Some(tried);
+                too_low = tried;
             }
         }
+        price_at(enough)
     }
 
     fn can_have_their_best(
@@ -138,13 +124,13 @@ impl<J> Scheduler<J> {
             let job = &self.waiting[quickest.index];
             let mut best = (f32::NEG_INFINITY, quickest.work, quickest.room);
             for wish in &job.wishes {
-                for runner in wish.runners.iter().map(|&place| &self.runners[place]) {
+                for runner in self.of_model[wish.model].iter().map(|&place| &self.runners[place]) {
                     if runner.device != device || !view.is_in_time(job, runner) {
                         continue;
                     }
                     let worth = wish.value - price * runner.work().as_secs_f32();
                     if worth > best.0 {
-                        let needed = runner.latency.expected().run + runner.latency.spread();
+                        let needed = runner.expected.run + runner.spread;
                         let left = job.deadline.remaining(view.now).saturating_sub(needed);
                         best = (worth, runner.work(), left * cores);
                     }
@@ -157,11 +143,39 @@ impl<J> Scheduler<J> {
         })
     }
 
+    /// Which of the jobs are kept.
+    fn kept(&self, jobs: &[Quickest], view: &View) -> Vec<bool> {
+        let mut is_kept = vec![true; jobs.len()];
+        let backlogs = || view.occupancies.iter().map(Occupancy::backlog).collect::<Vec<_>>();
+        let mut busy = backlogs();
+        let can_all = jobs.iter().all(|job| {
+            let before = busy[job.device];
+            busy[job.device] += job.work;
+            before <= job.room
+        });
+        if can_all {
+            return is_kept;
+        }
+        let mut busy = backlogs();
+        let mut heaps = vec![BinaryHeap::new(); busy.len()];
+        for (at, job) in jobs.iter().enumerate() {
+            let (heap, busy) = (&mut heaps[job.device], &mut busy[job.device]);
+            heap.push(Reverse((self.streams.claim(self.waiting[job.index].stream), at)));
+            *busy += job.work;
+            while *busy > job.room + job.work && is_kept[at] {
+                let Some(Reverse((_, weakest))) = heap.pop() else { break };
+                is_kept[weakest] = false;
+                *busy -= jobs[weakest].work;
+            }
+        }
+        is_kept
+    }
+
     fn quickest(&self, index: usize, job: &Waiting<J>, view: &View) -> Option<Quickest> {
-        let runner = self.runners_of(job).min_by_key(|runner| runner.work())?;
+        let runner = self.quickest_of(job).min_by_key(|runner| runner.work())?;
         let occupancy = &view.occupancies[runner.device];
-        let (cost, cores) = (runner.latency.expected(), self.devices[runner.device].cores());
-        let spread = runner.latency.spread().max(occupancy.late_by());
+        let (cost, cores) = (runner.expected, self.devices[runner.device].cores());
+        let spread = runner.spread.max(occupancy.late_by());
         let left = job.deadline.remaining(view.now).saturating_sub(cost.run + spread);
         let room = left * cores as u32;
         Some(Quickest { index, device: runner.device, work: runner.work(), room })
@@ -209,8 +223,7 @@ impl<J> Scheduler<J> {
     /// The place of the first job of the stream with the strongest claim, if a stream is full.
     fn strongest_in_need(&self, kept: &[usize]) -> Option<usize> {
         let stream = |place: usize| self.waiting[kept[place]].stream;
-        let is_crowded =
-            self.streams.any_at(WAITING_PER_STREAM, kept.iter().map(|&at| self.waiting[at].stream));
+        let is_crowded = self.streams.is_crowded(WAITING_PER_STREAM);
         if !is_crowded {
             return None;
         }

@@ -45,7 +45,7 @@ impl<J> Scheduler<J> {
     ) -> Result<usize, Stop> {
         let mut stop = Stop::Failure;
         for wish in &job.wishes {
-            for &place in &wish.runners {
+            for &place in &self.of_model[wish.model] {
                 let runner = &self.runners[place];
                 let is_dear =
                     job.pace == Pace::Clock && wish.value <= self.price_of(place, job.asked);

@@ -12,8 +12,8 @@ pub(super) struct Wish {
     /// The share of right answers that it is expected to bring; never more than that of a wish
     /// before it, so that at no price the first is the best.
     pub(super) value: f32,
-    /// The runners of the model, the narrow ones first.
-    pub(super) runners: Vec<usize>,
+    /// Its number.
+    pub(super) model: usize,
 }
 
 /// What a job gets.
@@ -26,8 +26,8 @@ impl<J> Scheduler<J> {
     /// The models of a selection that are there.
     pub(super) fn wishes(&self, selection: &Selection) -> Vec<Wish> {
         let known = selection.ranking.iter().filter_map(|(model, value)| {
-            let runners = self.of_model.get(model)?.clone();
-            Some(Wish { value: *value, runners })
+            let model = *self.models.get(model)?;
+            Some(Wish { value: *value, model })
         });
         let mut wishes: Vec<Wish> = known.collect();
         // What is ranked first is worth at least what comes after it.
@@ -43,11 +43,11 @@ impl<J> Scheduler<J> {
     /// how much time that takes.
     pub(super) fn ask_for(&mut self, wishes: &[Wish], left: Duration) -> Duration {
         let fits = |place: &&usize| {
-            let latency = &self.runners[**place].latency;
-            latency.expected().total() + latency.spread() <= left
+            let runner = &self.runners[**place];
+            runner.expected.total() + runner.spread <= left
         };
         let worth = |wish: &Wish| {
-            let place = *wish.runners.iter().find(fits)?;
+            let place = *self.of_model[wish.model].iter().find(fits)?;
             Some((wish.value - self.price_of(place, Duration::ZERO), place))
         };
         let mut best: Option<(f32, usize)> = None;
@@ -81,7 +81,7 @@ impl<J> Scheduler<J> {
         let mut best: Option<(f32, usize, usize)> = None;
         let mut quickest: Option<(Duration, usize, usize)> = None;
         for (rank, wish) in job.wishes.iter().enumerate() {
-            for &place in &wish.runners {
+            for &place in &self.of_model[wish.model] {
                 let runner = &self.runners[place];
                 if !view.is_open_to(runner) || !view.is_in_time(job, runner) {
                     continue;
@@ -112,11 +112,11 @@ impl<J> Scheduler<J> {
     }
 
     fn reason(&self, job: &Waiting<J>, rank: usize, view: &View) -> Reason {
-        let preferred = job.wishes.iter().position(|wish| !wish.runners.is_empty());
-        match preferred {
-            Some(first) if first < rank => {
-                let mut runners = job.wishes[first].runners.iter().map(|&at| &self.runners[at]);
-                let model = self.runners[job.wishes[first].runners[0]].model.clone();
+        let preferred = job.wishes.iter().map(|wish| &self.of_model[wish.model]);
+        match preferred.enumerate().find(|(_, runners)| !runners.is_empty()) {
+            Some((first, places)) if first < rank => {
+                let mut runners = places.iter().map(|&place| &self.runners[place]);
+                let model = self.runners[places[0]].model.clone();
                 if runners.any(|runner| view.is_in_time(job, runner)) {
                     Reason::PreferredTooCostly(model)
                 } else {

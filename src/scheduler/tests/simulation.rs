@@ -42,15 +42,16 @@ impl Setup {
     fn scheduler(&self, terms: &[(u8, Terms)]) -> Scheduler<u32> {
         let device = |(place, &cores)| DeviceTerms { name: format!("device{place}"), cores };
         let devices: Vec<DeviceTerms> = self.cores.iter().enumerate().map(device).collect();
-        let runner = |&(name, device, cores, took)| Runner {
+        let runner = |&(name, device, cores, took)| RunnerTerms {
             model: model(name),
             device,
             cores,
-            latency: Latency::from_costs(&[run_of(took); 8]).unwrap(),
+            warm_up: vec![run_of(took); 8],
+            remembered: None,
         };
         let terms = terms.iter().map(|&(stream, terms)| (name(stream), terms));
         let runners = self.runners.iter().map(runner).collect();
-        Scheduler::new(&devices, runners).with_terms(terms.collect())
+        Scheduler::new(&devices, runners, half_of_the_time()).with_terms(terms.collect())
     }
 }
 
@@ -255,20 +256,22 @@ impl Simulation {
                     assert!(self.jobs[job as usize].runs > 0, "there is no answer to go out");
                     self.settle(job);
                 }
-                Decision::Run { job, runner, serial, .. } => self.run(job, runner, serial),
+                Decision::Run { job, runner, serial, expected, .. } => {
+                    self.run((job, runner, serial), expected);
+                }
             }
         }
         self.check_that_nothing_idles();
     }
 
-    fn run(&mut self, job: u32, runner: usize, serial: u64) {
+    fn run(&mut self, (job, runner, serial): (u32, usize, u64), expected: Duration) {
         let Job { deadline, pace, waits_since, .. } = &mut self.jobs[job as usize];
         assert!(waits_since.take().is_some(), "job {job} did not wait");
-        let (name, device, _, took) = self.setup.runners[runner];
+        let (name, device, ..) = self.setup.runners[runner];
         assert!(!self.retired.contains(name), "{name} is gone");
         assert!(
-            *pace == Pace::Work || deadline.is_met_by(self.now + ms(took)),
-            "job {job} was started though it can only be late"
+            *pace == Pace::Work || deadline.is_met_by(self.now + expected),
+            "job {job} was started though it is expected to be late"
         );
         self.running.push(Running { job, runner, serial, begun: None });
         let taken = self.running.iter().filter(|run| self.setup.runners[run.runner].1 == device);
