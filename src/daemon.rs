@@ -23,7 +23,8 @@ use crate::inference::prepare::{self, Lane};
 use crate::inference::worker::Worker;
 use crate::models::ModelId;
 use crate::output::{self, OutputEvent, Progress, Summary};
-use crate::scheduler::Queue;
+use crate::scheduler::estimate::OnTime;
+use crate::scheduler::{DeviceTerms, Queue, Scheduler, Terms};
 use crate::select::{self, Every, Habit, Selector};
 
 /// Settled frames that the output stage may lag behind by. A reader that stops reading stops the
@@ -60,6 +61,8 @@ pub struct StreamPlan {
     pub delivery: Delivery,
     /// Of its frames, one in this many is classified.
     pub every: Every,
+    /// What it is promised where not every frame can be answered.
+    pub terms: Terms,
 }
 
 impl StreamPlan {
@@ -151,7 +154,11 @@ impl Run {
             // Main waits for it, or is gone and needs none.
             let _ = summarise.send(output::run(outcomes, sink, output_events, &progress));
         })?;
-        let queue = Queue::new(plan.roster.latencies.clone(), clock);
+        let device = DeviceTerms { name: "cpu".to_owned(), cores: 1 };
+        let terms = plan.streams.iter().map(|stream| (stream.spec.name.clone(), stream.terms));
+        let scheduler = Scheduler::new(&[device], plan.roster.runners(), OnTime::default())
+            .with_terms(terms.collect());
+        let queue = Queue::new(scheduler, clock);
         let lanes = start_workers(&mut threads, plan.roster, plan.top_k, clock)?;
         let prepare_queue = queue.clone();
         threads.spawn("prepare", move || prepare::run(prepare_queue, lanes, clock))?;

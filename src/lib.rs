@@ -48,3 +48,4 @@ pub mod report;
 pub mod resample;
 pub mod select;
 pub mod simulate;
+mod whole_file;

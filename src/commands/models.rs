@@ -8,6 +8,7 @@ use clap::Parser;
 use super::equipment::{self, Choice, Execution};
 use super::{Context, Failure, stdout};
 use crate::inference::Roster;
+use crate::learn::latency::LatencyStats;
 use crate::models::{self, Manifest, ManifestEntry};
 use crate::output::table::Table;
 
@@ -82,7 +83,8 @@ fn row(manifest: &Manifest, roster: Option<&Roster>) -> [String; 8] {
         (None, true) => none(),
         (None, false) => "not installed".to_owned(),
     };
-    let latency = roster.and_then(|roster| roster.latencies.get(&manifest.id));
+    let costs = roster.and_then(|roster| roster.warm_ups.get(&manifest.id));
+    let latency = costs.and_then(|costs| LatencyStats::of(costs));
     let milliseconds = |time: Duration| format!("{:.1}", time.as_secs_f64() * 1e3);
     let published = manifest.published.as_ref();
     [
@@ -90,8 +92,8 @@ fn row(manifest: &Manifest, roster: Option<&Roster>) -> [String; 8] {
         input,
         size.unwrap_or_else(|_| none()),
         provider,
-        latency.map_or_else(none, |latency| milliseconds(latency.median().total())),
-        latency.map_or_else(none, |latency| milliseconds(latency.expected().total())),
+        latency.as_ref().map_or_else(none, |latency| milliseconds(latency.median)),
+        latency.as_ref().map_or_else(none, |latency| milliseconds(latency.percentile(95))),
         published.map_or_else(none, |published| format!("{:.1}", published.top1)),
         manifest.source.licence.clone(),
     ]

@@ -29,6 +29,7 @@ pub use policy::{PolicyError, PolicyKind};
 use crate::adaptive::Target;
 use crate::frame::{Budget, Pace, StreamName};
 use crate::models::{ModelId, Provider};
+use crate::scheduler::Terms;
 
 /// A configuration, checked as far as the file itself goes.
 #[derive(Clone, Debug)]
@@ -93,6 +94,8 @@ pub struct StreamConfig {
     pub every: NonZeroUsize,
     /// Whether files are paced by the clock (`realtime = true`) or by the work on them.
     pub pace: Pace,
+    /// What it is promised where not every frame of all streams can be answered.
+    pub terms: Terms,
 }
 
 /// Why there is no configuration.

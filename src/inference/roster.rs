@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::frame::{Picture, PictureError};
 use crate::models::{Manifest, ModelId, golden_pixel};
 use crate::onnx::{Runtime, SessionOptions};
-use crate::scheduler::{Cost, Latency};
+use crate::scheduler::{Cost, RunnerTerms};
 
 /// Size of the picture that models are warmed up with.
 const WARM_UP_SIZE: (u32, u32) = (640, 480);
@@ -28,8 +28,8 @@ const WARM_UP_TIME: Duration = Duration::from_millis(400);
 pub struct Roster {
     /// The models.
     pub classifiers: Vec<Classifier>,
-    /// What their warm-up runs took.
-    pub latencies: BTreeMap<ModelId, Latency>,
+    /// What the warm-up runs of each took: one at least.
+    pub warm_ups: BTreeMap<ModelId, Vec<Cost>>,
 }
 
 /// Why there is no roster.
@@ -61,19 +61,26 @@ impl Roster {
         mut begin: impl FnMut(&Manifest),
     ) -> Result<Self, RosterError> {
         let picture = warm_up_picture()?;
-        let mut roster = Self { classifiers: Vec::new(), latencies: BTreeMap::new() };
+        let mut roster = Self { classifiers: Vec::new(), warm_ups: BTreeMap::new() };
         for manifest in manifests {
             begin(&manifest);
             let mut classifier = Classifier::load(runtime, &manifest, options)?;
             let model = classifier.manifest().id.clone();
             let costs = warm_up(&mut classifier, &picture, clock)
                 .map_err(|source| RosterError::WarmUp { model: model.clone(), source })?;
-            if let Some(latency) = Latency::from_costs(&costs) {
-                roster.latencies.insert(model, latency);
-            }
+            roster.warm_ups.insert(model, costs);
             roster.classifiers.push(classifier);
         }
         Ok(roster)
+    }
+
+    /// The models as the scheduler knows them: on one device that runs one model at a time.
+    pub fn runners(&self) -> Vec<RunnerTerms> {
+        let runner = |(model, costs): (&ModelId, &Vec<Cost>)| {
+            let (model, warm_up) = (model.clone(), costs.clone());
+            RunnerTerms { model, device: 0, cores: 1, warm_up, remembered: None }
+        };
+        self.warm_ups.iter().map(runner).collect()
     }
 
     /// The names of the models.

@@ -108,7 +108,7 @@ impl Worker {
         let labels = postprocess::top_k(probabilities, &self.manifest.output, self.top_k);
         let run = self.note_of(done.cost);
         let (model, provider) = (run.model.clone(), run.provider);
-        done.lease.finished(&model, done.cost);
+        done.lease.finished(done.cost);
         let (reason, runs) = (done.reason, vec![run]);
         let answer = Answer { model, provider, reason, labels, runs, weighed: None };
         done.ticket.report(Outcome::Classified(answer));
@@ -124,10 +124,10 @@ impl Worker {
         match next {
             Some(selection) => {
                 let task = Task { frame: Frame { picture, ticket }, course: Some(course) };
-                lease.finished_for_now(&self.manifest.id, cost, task, selection);
+                lease.finished_for_now(cost, task, selection);
             }
             None => {
-                lease.finished(&self.manifest.id, cost);
+                lease.finished(cost);
                 course.settle(ticket, Stop::Certain);
             }
         }

@@ -61,6 +61,13 @@ impl LatencyStats {
         })
     }
 
+    /// The latency that so many percent of the runs do not exceed: the next of [`QUANTILES`] from there
+    /// on.
+    pub fn percentile(&self, percent: u8) -> Duration {
+        let at = QUANTILES.iter().position(|&quantile| quantile >= percent);
+        self.quantiles[at.unwrap_or(QUANTILES.len() - 1)]
+    }
+
     /// The width of the interval as a share of the median.
     pub fn relative_width(&self) -> f64 {
         let (low, high) = self.interval;

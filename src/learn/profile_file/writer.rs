@@ -1,9 +1,8 @@
 //! Writes profiles, all or nothing.
 
-use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use parquet::basic::Compression;
@@ -15,6 +14,7 @@ use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 
 use super::table::{self, Field, Kind};
 use super::{ImageRecord, Profile, ProfileError, ProfileFault, check, document};
+use crate::whole_file;
 
 /// Rows of a row group: what a reader holds in memory at least.
 const ROW_GROUP: usize = 1 << 16;
@@ -28,15 +28,8 @@ impl Profile {
             path: path.to_owned(),
             source: Box::new(fault),
         })?;
-        let temporary = beside(path);
-        let written = File::create(&temporary)
-            .and_then(|file| self.write(file, document))
-            .and_then(|()| fs::rename(&temporary, path));
-        written.map_err(|error| {
-            // It is of no use to anybody; that it cannot be removed changes nothing.
-            let _ = fs::remove_file(&temporary);
-            unwritten(error)
-        })
+        let write = |file| self.write_parquet(file, document).map_err(io_error);
+        whole_file::write(path, write).map_err(unwritten)
     }
 
     /// The document of the profile, if everything is as it should be.
@@ -44,11 +37,6 @@ impl Profile {
         let document = document::write(&self.header, self.images.len())?;
         check::check_images(&self.header.shape(), &self.images)?;
         Ok(document)
-    }
-
-    fn write(&self, file: File, document: String) -> io::Result<()> {
-        let file = self.write_parquet(file, document).map_err(io_error)?;
-        file.sync_all()
     }
 
     fn write_parquet(&self, file: File, document: String) -> Result<File, ParquetError> {
@@ -107,14 +95,6 @@ fn write_column(
         }
     }
     column.close()
-}
-
-/// A name for this process alone, in the same directory, so that renaming is possible.
-fn beside(path: &Path) -> PathBuf {
-    let mut name = OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".{}", std::process::id()));
-    path.with_file_name(name)
 }
 
 /// The system's own error where there is one.

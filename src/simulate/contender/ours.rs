@@ -12,14 +12,8 @@ use crate::frame::{Budget, Deadline, Pace, StreamName};
 use crate::models::ModelId;
 use crate::outcome::Basis;
 use crate::premodel::Selection;
-use crate::scheduler::{Admission, Cost, Decision, Latency, Scheduler};
-use crate::simulate::setting::Setting;
-
-/// What keeps the scheduler from deciding in a setting, if anything does.
-pub fn obstacle(setting: &Setting) -> Option<&'static str> {
-    let one_at_a_time = setting.devices.len() == 1 && setting.devices[0].units == 1;
-    (!one_at_a_time).then_some("classifyd's scheduler decides for one device with one unit")
-}
+use crate::scheduler::estimate::OnTime;
+use crate::scheduler::{Admission, Cost, Decision, DeviceTerms, RunnerTerms, Scheduler};
 
 /// How often a frame may run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,36 +33,48 @@ pub struct Ours {
     models: Vec<ModelId>,
     /// The models that it may choose from.
     choice: Vec<usize>,
+    /// The scheduler's runners: a model and one of its placements each.
+    runners: Vec<(usize, usize)>,
     look: Look,
     /// Frames that the scheduler need not be asked about.
     settled: VecDeque<Step>,
-    /// The scheduler's name for the run that it has just decided.
-    undelivered: Option<u64>,
-    serials: BTreeMap<RunKey, u64>,
+    /// The run that the scheduler has just decided.
+    undelivered: Option<Decided>,
+    decided: BTreeMap<RunKey, Decided>,
+}
+
+/// A run as the scheduler knows it.
+#[derive(Clone, Copy, Debug)]
+struct Decided {
+    serial: u64,
+    runner: usize,
 }
 
 impl Ours {
     /// The scheduler with a choice of models; `start` is any instant.
     pub fn new(briefing: &Briefing<'_>, choice: Vec<usize>, look: Look, start: Instant) -> Self {
         let setting = briefing.setting;
-        let models: Vec<ModelId> = setting.models.iter().map(|model| model.id.clone()).collect();
-        let latency = |&model: &usize| {
-            let preprocess = setting.models[model].preprocess;
-            let runs = briefing.warm_up[model].first()?;
-            let costs: Vec<Cost> = runs.iter().map(|&run| Cost { preprocess, run }).collect();
-            Some((models[model].clone(), Latency::from_costs(&costs)?))
+        let devices: Vec<DeviceTerms> = setting
+            .devices
+            .iter()
+            .map(|device| DeviceTerms { name: device.name.clone(), cores: device.units })
+            .collect();
+        let placements = |&model: &usize| {
+            (0..setting.models[model].placements.len()).map(move |placement| (model, placement))
         };
-        let latencies = choice.iter().filter_map(latency).collect();
+        let runners: Vec<(usize, usize)> = choice.iter().flat_map(placements).collect();
+        let terms = runners.iter().map(|&runner| terms(briefing, runner)).collect();
         Self {
-            scheduler: Scheduler::new(latencies),
+            scheduler: Scheduler::new(&devices, terms, OnTime::default()),
             start,
             streams: setting.streams.iter().map(|one| StreamName::new(&one.name)).collect(),
-            models,
+            models: setting.models.iter().map(|model| model.id.clone()).collect(),
             choice,
+            runners,
             look,
             settled: VecDeque::new(),
             undelivered: None,
-            serials: BTreeMap::new(),
+            decided: BTreeMap::new(),
         }
     }
 
@@ -130,11 +136,10 @@ impl Contender for Ours {
             return settled;
         }
         match self.scheduler.next(self.at(now)) {
-            Decision::Run { job, model, serial, .. } => {
-                self.undelivered = Some(serial);
-                let place = self.models.iter().position(|known| *known == model);
-                // The scheduler knows no model but these.
-                Step::Run { frame: job, model: place.unwrap_or_default(), placement: 0 }
+            Decision::Run { job, runner, serial, .. } => {
+                self.undelivered = Some(Decided { serial, runner });
+                let (model, placement) = self.runners[runner];
+                Step::Run { frame: job, model, placement }
             }
             Decision::Expired { job, .. } => Step::Expire(job),
             Decision::Settle { job, .. } => Step::Settle(job),
@@ -143,22 +148,38 @@ impl Contender for Ours {
     }
 
     fn decided(&mut self, run: RunKey) {
-        if let Some(serial) = self.undelivered.take() {
-            self.serials.insert(run, serial);
+        if let Some(decided) = self.undelivered.take() {
+            self.decided.insert(run, decided);
         }
     }
 
-    fn began(&mut self, _: RunKey, now: Duration) {
-        self.scheduler.started(self.start + now);
+    fn began(&mut self, run: RunKey, now: Duration) {
+        if let Some(decided) = self.decided.get(&run) {
+            self.scheduler.started(decided.serial, self.start + now);
+        }
     }
 
     fn ended(&mut self, ended: &Ended, _: Duration) -> After {
-        if let Some(serial) = self.serials.remove(&ended.run) {
-            self.scheduler.finished(serial, &self.models[ended.model], ended.cost);
+        if let Some(Decided { serial, runner }) = self.decided.remove(&ended.run) {
+            self.scheduler.finished(serial, runner, ended.cost);
         }
         match self.look {
             Look::Once => After::Answer,
             Look::Again => After::Again,
         }
+    }
+}
+
+fn terms(briefing: &Briefing<'_>, (model, placement): (usize, usize)) -> RunnerTerms {
+    let known = &briefing.setting.models[model];
+    let place = &known.placements[placement];
+    let preprocess = known.preprocess;
+    let warm_up = briefing.warm_up[model][placement].iter();
+    RunnerTerms {
+        model: known.id.clone(),
+        device: place.device,
+        cores: place.units,
+        warm_up: warm_up.map(|&run| Cost { preprocess, run }).collect(),
+        remembered: None,
     }
 }

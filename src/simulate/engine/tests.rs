@@ -126,6 +126,19 @@ fn our_scheduler_runs_the_most_accurate_model_that_fits() {
 }
 
 #[test]
+fn our_scheduler_uses_all_devices_and_their_units() {
+    let mut setting = setting();
+    setting.devices = vec![device("gpu", 1), device("cpu", 2)];
+    let latency = Latency::constant(ms(60));
+    setting.models[LARGE].placements.push(Placement { device: 1, units: 1, latency });
+    // Two frames every 40 ms: the GPU can run `large` on one of them, the processor on the other.
+    let run = ours(&setting, 1, Look::Once);
+    assert!(run.total().answered_by[LARGE] > 450, "{run:?}");
+    assert!(run.busy.iter().all(|busy| *busy > ms(7000)), "{run:?}");
+    assert_eq!(run.total().in_time(), 1.0);
+}
+
+#[test]
 fn a_second_look_is_worth_what_confidences_say() {
     let mut setting = Setting { streams: vec![stream("a", 100, 100)], ..setting() };
     setting.duration = Duration::from_secs(400);

@@ -44,14 +44,6 @@ impl Policy {
         Self::Fifo(None),
     ];
 
-    /// Whether the daemon's scheduler decides.
-    pub fn is_ours(&self) -> bool {
-        match self {
-            Self::Fixed(_) | Self::Ours | Self::Adaptive => true,
-            Self::Fifo(_) | Self::Edf(_) | Self::Oracle | Self::Omniscient => false,
-        }
-    }
-
     /// The one model that it runs, if it is named.
     pub fn model(&self) -> Option<&ModelId> {
         match self {

@@ -12,7 +12,6 @@ use crate::config::document::{self, Distinct, Document, Node, Section, choice, d
 use crate::config::value::{budget, count, located, model as model_name, seed};
 use crate::config::{Fault, Faults, Located};
 use crate::models::ModelId;
-use crate::simulate::contender::ours;
 use crate::simulate::setting::{Model, Setting, Slowdown};
 use crate::simulate::world::{Answers, Episode, Stream};
 
@@ -323,21 +322,14 @@ fn policy(node: &Node<'_>) -> Result<Policy, Fault> {
     text.parse().map_err(|error: super::PolicyError| node.fault(error.to_string(), remedy))
 }
 
-/// The policies that were named, if they can be; all that can be, if none were.
+/// The policies that were named; all, if none were.
 fn choose(
     document: &Document<'_>,
     named: Option<Vec<Located<Policy>>>,
     setting: &Setting,
 ) -> Vec<Policy> {
-    let obstacle = ours::obstacle(setting);
-    let Some(named) = named else {
-        let all = Policy::ALL.into_iter();
-        return all.filter(|policy| obstacle.is_none() || !policy.is_ours()).collect();
-    };
+    let Some(named) = named else { return Policy::ALL.to_vec() };
     for Located { value: policy, location } in &named {
-        if let Some(obstacle) = obstacle.filter(|_| policy.is_ours()) {
-            document.note(location.fault(obstacle, "leave this policy out"));
-        }
         let is_known = |id: &ModelId| setting.models.iter().any(|model| model.id == *id);
         if policy.model().is_some_and(|id| !is_known(id)) {
             let names: Vec<&str> = setting.models.iter().map(|model| model.id.as_str()).collect();

@@ -104,20 +104,14 @@ fn every_key_is_read() {
 }
 
 #[test]
-fn several_devices_leave_the_daemons_scheduler_out() {
+fn models_may_run_on_several_devices_and_on_some_of_their_units() {
     let devices = "[[device]]\nname = \"gpu\"\n[[device]]\nname = \"cpu\"\nunits = 4\n\
         [[model]]\nname = \"n\"\naccuracy = 0.8\n\
         latency = [{ median = \"9ms\" }, { device = \"cpu\", units = 2, median = \"30ms\" }]\n";
     let scenario = read(&format!("{LEAST}{devices}")).unwrap();
     let placements = &scenario.setting.models[1].placements;
     assert_eq!((placements[1].device, placements[1].units), (1, 2));
-    assert!(scenario.policies.iter().all(|policy| !policy.is_ours()));
-    let named = format!("policies = [\"ours\", \"edf\"]\n{LEAST}{devices}");
-    assert_eq!(
-        faults(&named),
-        "s.toml:1:13: policies[0] = \"ours\": classifyd's scheduler decides for one device with one \
-         unit (leave this policy out)"
-    );
+    assert_eq!(scenario.policies, Policy::ALL);
     let too_wide = devices.replace("units = 2", "units = 5");
     assert!(faults_with(&too_wide).contains("model[1].latency[1].units = 5: this is out of range"));
     let unknown = devices.replace("device = \"cpu\"", "device = \"tpu\"");

@@ -1,0 +1,257 @@
+//! What runs take, learnt on line.
+//!
+//! An [`Estimator`] holds the runners of one device; a runner is a model with some number of threads.
+//! Of each it says what a run is expected to take, what it takes at most with a given probability
+//! ([`OnTime`]), and with what probability it is over within some time. All it hears is what runs
+//! took, and when no runner seemed quick enough. It reads no clock, and its memory is bounded: 2048
+//! runs of each runner.
+//!
+//! # Model
+//!
+//! The natural logarithm of what a run of runner i takes is `base_i + f + noise_i`.
+//!
+//! - The **factor** exp(f) belongs to the device: a throttled clock or a busy neighbour makes all
+//!   models slower, also those that do not run at present. As in "ALERT: Accurate Learning for Energy
+//!   and Timeliness" (Wan et al., USENIX ATC 2020) a Kalman filter follows it, with the variance P and
+//!   a process noise Q that adapts. Of a run that took y more than expected, with the variance S, it
+//!   makes
+//!
+//!   ```text
+//!   gain = (P + Q) / S     f += gain y     P = (1 - gain) (P + Q)
+//!   Q = max(0.005², 0.3 Q + 0.7 (gain y)²)
+//!   ```
+//! - The **base** is what a run takes at the factor 1. It has a variance B_i of its own and takes its
+//!   share B_i / S of y; B_i is s_i²/256 at least, so that it follows some hundred of the runner's own
+//!   runs.
+//! - The **noise** is how runs spread when both are taken out: y over the last 2048 runs of the runner,
+//!   but none from before the last 4096 of the device.
+//!
+//! S = P + Q + B_i + s_i², where s_i is the standard deviation of the noise, by its deciles.
+//!
+//! Unlike ALERT this reckons in logarithms, since slowness multiplies; the bases are learnt too; and a
+//! change that comes at once is told from an outlier (the rules stand in `part.rs`), so that one slow
+//! run does not move the factor and a change takes two runs.
+//!
+//! Preprocessing and run have a factor each: making tensors is the processor's work, wherever the
+//! model runs.
+//!
+//! # Factor and base
+//!
+//! Only their sum is ever seen. The factor is what is recent and common, the base what lasts and is
+//! the runner's own:
+//!
+//! - With each run 1/4096 of f goes over into all bases alike. No sum changes, so no estimate does; but
+//!   the factor of a slowdown that lasts (another power mode) returns to 1, and it cannot drift.
+//! - Outliers that repeat on the device move the factor; those that repeat with one runner, while
+//!   others are ordinary, move its base.
+//! - A runner that has not run since the factor moved is expected to go along, but less is known of
+//!   it: a tenth of the move is added to the standard deviation of its base, and halved after 64 runs
+//!   of others.
+//!
+//! # Allowance
+//!
+//! Let z be the normal quantile of the probability p, m_i the median of the noise, and c_i its
+//! conformal quantile less m_i: of n runs all but max(1, floor((n + 1)(1 - p)) - 1) are below it.
+//!
+//! ```text
+//! expected  = exp(base_i + f + m_i)
+//! allowance = expected exp(sqrt(max(z s_i, c_i)² + z² (P + Q + B_i)))
+//! ```
+//!
+//! The normal quantile serves as long as few runs are known, the conformal one covers tails of any
+//! form (`tail.rs`). p holds between changes: one that comes at once costs up to two runs that are not
+//! allowed for.
+//!
+//! # Estimates that keep models from running
+//!
+//! A model that seems too slow need not run to be tried again: the factor is learnt from the others,
+//! and outliers of its own are forgotten after 4096 runs of the device. Only if no model runs any more
+//! is nothing learnt. So each frame that is refused ([`Estimator::refused`]) takes 2 % off all
+//! allowances, down to a quarter of what runs take at the factor 1, until one is short enough and a run
+//! shows the truth. The variance of the factor grows meanwhile, so that this run is believed.
+
+mod factor;
+mod normal;
+mod on_time;
+mod part;
+mod power_mode;
+mod runner;
+mod saved;
+mod tail;
+#[cfg(test)]
+mod tests;
+mod window;
+
+use std::time::Duration;
+
+use part::{Part, Quote};
+
+use super::Cost;
+pub use on_time::{OnTime, OnTimeError};
+pub use power_mode::PowerMode;
+pub use saved::{DeviceKey, Remembered, Saved, SavedError};
+
+/// Runs of the device after which what a runner took is forgotten, and a slowdown is usual.
+const MEMORY: u64 = 4096;
+
+/// What a refused frame takes off the allowances, as a natural logarithm.
+const RELIEF: f64 = 0.02;
+
+/// Refused frames that count: more change nothing.
+const MOST_REFUSED: u32 = 1000;
+
+/// Nothing takes less, as far as it matters here; in seconds.
+const LEAST_SECONDS: f64 = 1e-6;
+
+/// Nothing takes more: a day, in seconds.
+const MOST_SECONDS: f64 = 86_400.0;
+
+/// What rounding to nanoseconds may take off an allowance.
+const ROUNDING: Duration = Duration::from_nanos(1);
+
+/// Names a runner of an [`Estimator`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunnerId(usize);
+
+impl RunnerId {
+    /// Its place: runners count from 0 in the order in which they were added.
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// By what factor runs take longer than usual.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Slowdown {
+    /// The factor; 1 is as usual, and 2 twice as slow.
+    pub mean: f64,
+    /// Its standard deviation.
+    pub deviation: f64,
+}
+
+/// What the runs of one device take. The [module](self) tells how that is learnt.
+///
+/// Methods that take a [`RunnerId`] panic if it is none of this estimator's.
+#[derive(Clone, Debug)]
+pub struct Estimator {
+    preprocess: Part,
+    run: Part,
+    quotes: Vec<Quoted>,
+    refused: u32,
+}
+
+/// What a runner was found to take after the latest run.
+#[derive(Clone, Copy, Debug, Default)]
+struct Quoted {
+    expected: Cost,
+    allowance: Cost,
+    /// What the allowance of the run was relaxed by.
+    relief: f64,
+}
+
+impl Estimator {
+    /// An estimator without runners, whose allowances suffice with this probability.
+    pub fn new(on_time: OnTime) -> Self {
+        let part = Part::new(on_time);
+        Self { preprocess: part.clone(), run: part, quotes: Vec::new(), refused: 0 }
+    }
+
+    /// Adds a runner: what its warm-up runs took, and what is remembered of it from before a restart,
+    /// if anything. `None` without any warm-up run.
+    ///
+    /// What the warm-up measured is what is expected. What is remembered says how runs spread, and
+    /// whether the device is slower now than usual.
+    pub fn add(&mut self, warm_up: &[Cost], remembered: Option<&Remembered>) -> Option<RunnerId> {
+        let took = |part: fn(&Cost) -> Duration| -> Vec<f64> {
+            warm_up.iter().map(|cost| logarithm(part(cost))).collect()
+        };
+        let memory = remembered.map(Remembered::memory);
+        let [preprocess, run] = [|cost: &Cost| cost.preprocess, |cost: &Cost| cost.run].map(took);
+        let is_measured = self.preprocess.add(&preprocess, memory.as_ref().map(|both| &both[0]))
+            && self.run.add(&run, memory.as_ref().map(|both| &both[1]));
+        if !is_measured {
+            return None;
+        }
+        self.quotes.push(Quoted::default());
+        self.quote();
+        Some(RunnerId(self.quotes.len() - 1))
+    }
+
+    /// Learns what a run took.
+    pub fn learn(&mut self, runner: RunnerId, cost: Cost) {
+        // A change by as much as the allowances were relaxed would be no surprise.
+        let doubt = self.relief();
+        self.refused = 0;
+        for (part, took) in [(&mut self.preprocess, cost.preprocess), (&mut self.run, cost.run)] {
+            part.doubt(doubt);
+            part.learn(runner.0, logarithm(took));
+        }
+        self.quote();
+    }
+
+    /// Notes that a frame expired because every runner's allowance was too long for it, though the
+    /// device was free.
+    pub fn refused(&mut self) {
+        self.refused = (self.refused + 1).min(MOST_REFUSED);
+        self.quote();
+    }
+
+    fn relief(&self) -> f64 {
+        f64::from(self.refused) * RELIEF
+    }
+
+    /// Reckons once for all decisions until the next run.
+    fn quote(&mut self) {
+        let relief = self.relief();
+        for (runner, quoted) in self.quotes.iter_mut().enumerate() {
+            let preprocess = self.preprocess.quote(runner, relief);
+            let run = self.run.quote(runner, relief);
+            let cost =
+                |of: fn(Quote) -> Duration| Cost { preprocess: of(preprocess), run: of(run) };
+            *quoted = Quoted {
+                expected: cost(|quote| duration(quote.expected)),
+                allowance: cost(|quote| duration(quote.allowance) + ROUNDING),
+                relief: run.relief,
+            };
+        }
+    }
+
+    /// What a run takes in the middle: as many take less as take more.
+    pub fn expected(&self, runner: RunnerId) -> Cost {
+        self.quotes[runner.0].expected
+    }
+
+    /// What each part of a run takes at most, with the probability that the estimator was made for.
+    pub fn allowance(&self, runner: RunnerId) -> Cost {
+        self.quotes[runner.0].allowance
+    }
+
+    /// The probability that a run, its tensor being ready, is over within `slack`.
+    ///
+    /// As tensors are made while other runs go on, `slack` is what is left until the deadline once the
+    /// device is free and the preprocessing has had its allowance.
+    pub fn chance(&self, runner: RunnerId, slack: Duration) -> f64 {
+        let relief = self.quotes[runner.0].relief;
+        self.run.chance(runner.0, logarithm(slack) + relief)
+    }
+
+    /// By what factor runs take longer than usual at present, preprocessing left out.
+    pub fn slowdown(&self) -> Slowdown {
+        let factor = self.run.factor();
+        let mean = factor.mean().exp();
+        Slowdown { mean, deviation: mean * factor.variance().sqrt() }
+    }
+
+    /// What is worth remembering of a runner over a restart. The slowdown is not: warm-ups show it.
+    pub fn remember(&self, runner: RunnerId) -> Remembered {
+        Remembered::of(self.preprocess.remember(runner.0), self.run.remember(runner.0))
+    }
+}
+
+fn logarithm(duration: Duration) -> f64 {
+    duration.as_secs_f64().clamp(LEAST_SECONDS, MOST_SECONDS).ln()
+}
+
+fn duration(logarithm: f64) -> Duration {
+    Duration::from_secs_f64(logarithm.exp().min(MOST_SECONDS))
+}
