@@ -3,6 +3,8 @@
 //! A page has its style and its drawings in it, has no script, and asks for nothing from elsewhere. It
 //! is well-formed XML as well as HTML; everything a user can name is [escaped](markup).
 
+#[cfg(test)]
+pub(crate) mod checks;
 pub mod files;
 pub mod labels;
 pub mod marks;

@@ -2,14 +2,13 @@
 
 use std::fs;
 
-use roxmltree::{Document, ParsingOptions};
+use roxmltree::Document;
 
 use super::*;
+use crate::report::checks::{HOSTILE, assert_described, assert_on_its_own, parse, with_id};
 use crate::simulate::figures::{
     Carried, Entry, Kind, Plan, PlanRow, Point, RunFigures, Share, Spread,
 };
-
-const HOSTILE: &str = "</text></svg><script src=\"http://x/\">alert('&')</script>\u{1}\u{202e}<!--";
 
 fn spread(mean: f64) -> Spread {
     Spread { mean, deviation: 0.5 }
@@ -97,15 +96,14 @@ fn the_report_stands_on_its_own_whatever_things_are_called() {
     let directory = tempfile::tempdir().unwrap();
     let written = write(&directory.path().join("new"), &simulation()).unwrap();
     let html = fs::read_to_string(&written.html).unwrap();
-    assert!(!html.contains("http:") && !html.contains("<script"), "{html}");
-    let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
-    let document = Document::parse_with_options(&html, options).unwrap();
-    let has = |id: &str| document.descendants().any(|node| node.attribute("id") == Some(id));
-    for id in ["summary", "policies", "points", "cameras", "method"] {
-        assert!(has(id), "no section {id}");
+    assert!(!html.contains(['\u{1}', '\u{202e}']) && !html.contains("<!--"));
+    let document = parse(&html);
+    assert_on_its_own(&document);
+    for section in ["summary", "policies", "points", "cameras", "method"] {
+        assert!(with_id(&document, section).has_tag_name("section"), "{section}");
     }
     for id in ["outcomes-1", "grid", "heat", "plan"] {
-        assert!(has(id), "no plot {id}");
+        assert_described(&document, id);
         let file = directory.path().join(format!("new/{id}.svg"));
         let svg = fs::read_to_string(&file).unwrap();
         let parsed = Document::parse(&svg).unwrap_or_else(|error| panic!("{id}: {error}"));

@@ -119,6 +119,20 @@ fn models_may_run_on_several_devices_and_on_some_of_their_units() {
 }
 
 #[test]
+fn what_the_guide_shows_is_read() {
+    let guide = include_str!("../../../scenarios/README.md");
+    let blocks = guide.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let lines = blocks.flat_map(str::lines);
+    // The guide's profile is not there.
+    let shown: Vec<&str> =
+        lines.filter(|line| !line.starts_with("profile =") && !line.starts_with("use =")).collect();
+    let scenario = read(&format!("name = \"guide\"\n{}\n", shown.join("\n"))).unwrap();
+    assert_eq!(scenario.setting.devices[0].units, 4);
+    assert_eq!((scenario.setting.slowdowns.len(), scenario.variants.len()), (2, 1));
+    assert!(scenario.grid.is_some() && scenario.plan.is_some());
+}
+
+#[test]
 fn all_faults_are_named_at_once_by_key_and_line() {
     let text = "name = 3\nduration = \"soon\"\nseeds = 0\npolicies = [\"best\"]\ncolour = 1\n\
         [[model]]\nname = \"m\"\naccuracy = 70\nlatency = \"0ms\"\n\
