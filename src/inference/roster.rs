@@ -30,6 +30,16 @@ pub struct Roster {
     pub classifiers: Vec<Classifier>,
     /// What their warm-up runs took.
     pub latencies: BTreeMap<ModelId, Latency>,
+    /// What loaded them, and can do so again.
+    pub loader: Loader,
+}
+
+/// Loads models and warms them up.
+#[derive(Clone)]
+pub struct Loader {
+    runtime: Runtime,
+    options: SessionOptions,
+    clock: Clock,
 }
 
 /// Why there is no roster.
@@ -60,17 +70,12 @@ impl Roster {
         clock: Clock,
         mut begin: impl FnMut(&Manifest),
     ) -> Result<Self, RosterError> {
-        let picture = warm_up_picture()?;
-        let mut roster = Self { classifiers: Vec::new(), latencies: BTreeMap::new() };
+        let loader = Loader { runtime: runtime.clone(), options: options.clone(), clock };
+        let mut roster = Self { classifiers: Vec::new(), latencies: BTreeMap::new(), loader };
         for manifest in manifests {
             begin(&manifest);
-            let mut classifier = Classifier::load(runtime, &manifest, options)?;
-            let model = classifier.manifest().id.clone();
-            let costs = warm_up(&mut classifier, &picture, clock)
-                .map_err(|source| RosterError::WarmUp { model: model.clone(), source })?;
-            if let Some(latency) = Latency::from_costs(&costs) {
-                roster.latencies.insert(model, latency);
-            }
+            let (classifier, latency) = roster.loader.load(&manifest)?;
+            roster.latencies.insert(manifest.id, latency);
             roster.classifiers.push(classifier);
         }
         Ok(roster)
@@ -81,6 +86,21 @@ impl Roster {
         self.classifiers.iter().map(|classifier| classifier.manifest().id.clone()).collect()
     }
 }
+
+impl Loader {
+    /// Loads and warms up a model; also what its warm-up runs took.
+    pub fn load(&self, manifest: &Manifest) -> Result<(Classifier, Latency), RosterError> {
+        let picture = warm_up_picture()?;
+        let mut classifier = Classifier::load(&self.runtime, manifest, &self.options)?;
+        let costs = warm_up(&mut classifier, &picture, self.clock)
+            .map_err(|source| RosterError::WarmUp { model: manifest.id.clone(), source })?;
+        let latency = Latency::from_costs(&costs).expect(WARM);
+        Ok((classifier, latency))
+    }
+}
+
+/// Expectation of the loop below, which makes some runs however long they take.
+const WARM: &str = "a warm-up has runs";
 
 fn warm_up(
     classifier: &mut Classifier,

@@ -10,13 +10,15 @@ use super::record::Milliseconds;
 use super::table::Table;
 use super::tally::{ModelTally, Tally};
 use crate::frame::StreamName;
+use crate::inference::LateWork;
 use crate::models::ModelId;
 
 /// A run in numbers.
 ///
 /// As JSON it is one object:
 /// - `total`: [`Figures`] over all streams;
-/// - `streams`: an array, by name, of objects with `stream` (its name) and the keys of [`Figures`].
+/// - `streams`: an array, by name, of objects with `stream` (its name) and the keys of [`Figures`];
+/// - `late_work`: [`LateWork`], what was done about runs that lasted too long.
 ///
 /// Displayed, it is a short table for people.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -25,6 +27,9 @@ pub struct Summary {
     pub total: Figures,
     /// Each stream, by name.
     pub streams: Vec<StreamFigures>,
+    /// What was done about runs that lasted too long. The output stage does not know: whoever has
+    /// the workers fills it in.
+    pub late_work: LateWork,
 }
 
 /// One stream's part of a [`Summary`].
@@ -123,7 +128,11 @@ impl Summary {
             stream: name.as_str().to_owned(),
             figures: Figures::new(tally),
         };
-        Self { total: Figures::new(&total), streams: tallies.iter().map(of_stream).collect() }
+        Self {
+            total: Figures::new(&total),
+            streams: tallies.iter().map(of_stream).collect(),
+            late_work: LateWork::default(),
+        }
     }
 
     /// Checks that every captured frame has one outcome, that deadlines were met or missed by
@@ -214,6 +223,13 @@ impl fmt::Display for Summary {
         }
         writeln!(f, ", {} answered in time", percent(total.effective))?;
         write!(f, "\n{}", stream_table(self))?;
+        if self.late_work != LateWork::default() {
+            let LateWork { terminated, fenced, rebuilt, lost } = self.late_work;
+            writeln!(
+                f,
+                "\nlate runs: {terminated} ended, {fenced} stuck; {rebuilt} models rebuilt, {lost} lost"
+            )?;
+        }
         if total.models.is_empty() {
             return Ok(());
         }

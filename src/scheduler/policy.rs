@@ -302,9 +302,14 @@ impl<J> Scheduler<J> {
         self.committed.retain(|commitment| commitment.serial != serial);
     }
 
-    /// Takes a model out of the choice for good.
+    /// Takes a model out of the choice, until it is restored.
     pub fn retire(&mut self, model: &ModelId) {
         self.latencies.remove(model);
+    }
+
+    /// Takes a model into the choice, again or anew, whose runs take about this long.
+    pub fn restore(&mut self, model: ModelId, latency: Latency) {
+        self.latencies.insert(model, latency);
     }
 }
 

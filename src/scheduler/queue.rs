@@ -132,6 +132,12 @@ impl Queue {
         self.changed.notify_all();
     }
 
+    /// Takes a model into the choice, again or anew, whose runs take about this long.
+    pub fn restore(&self, model: ModelId, latency: Latency) {
+        self.lock().scheduler.restore(model, latency);
+        self.changed.notify_all();
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // Every change of the state is one call that leaves it whole, panics included.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
