@@ -270,9 +270,9 @@ impl Run {
             Ending::Breakdown(error) => (at(clock.now() + GRACE), Some(error)),
         };
         let joined = self.threads.join(signals, limit, GRACE, clock).map_err(|error| {
-            match &*in_a_row(&self.supervisor.at_work()) {
+            match &*in_a_row(&self.supervisor.running()) {
                 "" => error,
-                models => error.context(format!("models at work: {models}")),
+                models => error.context(format!("models that run: {models}")),
             }
         });
         let unwritten = self.from_output.try_iter().find_map(|event| match ending_of(event) {

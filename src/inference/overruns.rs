@@ -82,6 +82,11 @@ impl<F, P> Overruns<F, P> {
         }
     }
 
+    /// The workers whose run is under way.
+    pub fn workers(&self) -> impl Iterator<Item = &WorkerId> {
+        self.runs.keys()
+    }
+
     /// The next thing to do at `now`.
     pub fn due(&mut self, now: Instant) -> Due<F, P> {
         let next = self.runs.iter().map(|(worker, run)| (run.until(), *worker)).min();

@@ -1,10 +1,10 @@
 //! The `supervise` thread: contains runs that last too long.
 //!
 //! A worker says when it begins a run and when the run is over ([`Post`]). When the answer of a run
-//! does not count any more ([`LateLimits`]), its frame is settled at once, so that neither its
-//! outcome nor those of the frames behind it wait for the run, and ONNX Runtime is asked to end the
-//! run, which it does between two nodes of the graph, if ever. The run keeps its place on the device
-//! until it is over.
+//! does not count any more ([`LateLimits`]), its frame is settled at once, whatever becomes of the
+//! run, and ONNX Runtime is asked to end the run, which it does between two nodes of the graph, if
+//! ever. The run keeps its place on the device until it is over; the frame that is committed next
+//! waits for it.
 //!
 //! A worker that has not come back some time after that is *fenced*: its place is freed, jobs that
 //! wait for it are settled, its model is taken out of the choice, and the other models go on. What
@@ -251,11 +251,12 @@ impl Supervisor {
         self.lock().counts
     }
 
-    /// The models whose workers, fenced or not, have not ended.
-    pub fn at_work(&self) -> Vec<ModelId> {
+    /// The models of which a run is under way, those that are stuck included.
+    pub fn running(&self) -> Vec<ModelId> {
         let state = self.lock();
-        let crew = state.crew.values().map(|member| &member.model);
-        crew.chain(state.stuck.values()).cloned().collect()
+        let busy = state.overruns.workers().filter_map(|worker| state.crew.get(worker));
+        let busy = busy.map(|member| &member.model);
+        busy.chain(state.stuck.values()).cloned().collect()
     }
 
     fn sleep<'a>(

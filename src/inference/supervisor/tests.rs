@@ -269,7 +269,7 @@ fn a_stuck_worker_is_fenced_the_rest_goes_on_and_its_model_comes_back() {
     assert_eq!(big.end(), "in time");
     assert!(matches!(shop.outcome(), Outcome::Superseded));
 
-    assert_eq!(shop.supervisor.at_work(), ["small", "big", "big"].map(model));
+    assert_eq!(shop.supervisor.running(), [model("big")], "the one that is stuck");
     assert_eq!(stuck.end(), "fenced", "and it settles nothing");
     assert!(shop.health.is_sound());
     let done = LateWork { terminated: 1, fenced: 1, rebuilt: 1, lost: 0 };
