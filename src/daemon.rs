@@ -21,12 +21,11 @@ use crate::frame::StreamName;
 use crate::health::Health;
 use crate::inference::worker::Worker;
 use crate::inference::{
-    Build, Classifier, LateLimits, Preprocessor, Rebuilt, Roster, Supervisor, Work, Workshop,
-    prepare,
+    Build, Classifier, LateLimits, Preprocessor, Roster, Supervisor, Work, Workshop, prepare,
 };
 use crate::models::{Manifest, ModelId};
 use crate::output::{self, OutputEvent, Progress, Summary};
-use crate::scheduler::Queue;
+use crate::scheduler::{DeviceTerms, Queue, Scheduler, Terms};
 use crate::select::{self, Every, Habit, Selector};
 use crate::threads::Threads;
 
@@ -63,6 +62,8 @@ pub struct StreamPlan {
     pub delivery: Delivery,
     /// Of its frames, one in this many is classified.
     pub every: Every,
+    /// What it is promised where not every frame can be answered.
+    pub terms: Terms,
 }
 
 impl StreamPlan {
@@ -157,7 +158,11 @@ impl Run {
             // Main waits for it, or is gone and needs none.
             let _ = summarise.send(output::run(outcomes, sink, output_events, &progress));
         })?;
-        let queue = Queue::new(plan.roster.latencies.clone(), clock);
+        let device = DeviceTerms { name: "cpu".to_owned(), cores: 1 };
+        let terms = plan.streams.iter().map(|stream| (stream.spec.name.clone(), stream.terms));
+        let scheduler =
+            Scheduler::new(&[device], plan.roster.runners()).with_terms(terms.collect());
+        let queue = Queue::new(scheduler, clock);
         let health = Health::default();
         let workshop = Workshop::new(build(&plan.roster, plan.top_k, clock));
         let spawner = threads.spawner();
@@ -328,8 +333,8 @@ fn build(roster: &Roster, top_k: usize, clock: Clock) -> Build {
         manifests.map(|manifest| (manifest.id.clone(), manifest)).collect();
     let loader = roster.loader.clone();
     Box::new(move |model| {
-        let (classifier, latency) = loader.load(&manifests[model])?;
-        Ok(Rebuilt { work: work_of(classifier, top_k, clock).1, latency })
+        let (classifier, _) = loader.load(&manifests[model])?;
+        Ok(work_of(classifier, top_k, clock).1)
     })
 }
 

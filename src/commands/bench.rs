@@ -21,6 +21,7 @@ use crate::learn::latency::median_of;
 use crate::models::{Manifest, ModelId};
 use crate::onnx::{Session, Tensor};
 use crate::output::Progress;
+use crate::scheduler::Terms;
 use crate::select::{Every, Selector};
 
 /// What `bench` takes.
@@ -130,7 +131,8 @@ fn replay(
     frames: usize,
     context: &Context,
 ) -> Result<Duration, Failure> {
-    let stream = StreamPlan { spec: spec.clone(), delivery: Delivery::Lossless, every: Every::MIN };
+    let (spec, delivery) = (spec.clone(), Delivery::Lossless);
+    let stream = StreamPlan { spec, delivery, every: Every::MIN, terms: Terms::default() };
     let plan = Plan {
         streams: vec![stream],
         roster,

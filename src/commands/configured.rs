@@ -244,7 +244,7 @@ impl<'a> Survey<'a> {
 fn plan(stream: &StreamConfig, source: Source) -> StreamPlan {
     let delivery = delivery(&source, stream.pace);
     let spec = StreamSpec { name: stream.name.clone(), source, budget: stream.budget };
-    StreamPlan { spec, delivery, every: stream.every }
+    StreamPlan { spec, delivery, every: stream.every, terms: stream.terms }
 }
 
 /// What to do about a source that the configuration names wrongly; `None` if it does not.

@@ -15,6 +15,7 @@ use crate::capture::{Source, StreamSpec};
 use crate::config::{Config, PolicyKind};
 use crate::daemon::{self, Plan, StreamPlan};
 use crate::frame::{Budget, Pace, StreamName};
+use crate::scheduler::Terms;
 
 /// What `replay` takes.
 #[derive(Debug, Parser)]
@@ -160,7 +161,8 @@ impl Arguments {
             let pace = if self.realtime { Pace::Clock } else { Pace::Work };
             let delivery = delivery(&source, pace);
             let spec = StreamSpec { name, source, budget: self.budget };
-            streams.push(StreamPlan { spec, delivery, every: self.every });
+            let terms = Terms::default();
+            streams.push(StreamPlan { spec, delivery, every: self.every, terms });
         }
         Ok(streams)
     }

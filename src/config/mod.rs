@@ -30,6 +30,7 @@ use crate::adaptive::Target;
 use crate::frame::{Budget, Pace, StreamName};
 use crate::inference::LateLimits;
 use crate::models::{ModelId, Provider};
+use crate::scheduler::Terms;
 
 /// A configuration, checked as far as the file itself goes.
 #[derive(Clone, Debug)]
@@ -96,6 +97,8 @@ pub struct StreamConfig {
     pub every: NonZeroUsize,
     /// Whether files are paced by the clock (`realtime = true`) or by the work on them.
     pub pace: Pace,
+    /// What it is promised where not every frame of all streams can be answered.
+    pub terms: Terms,
 }
 
 /// Why there is no configuration.

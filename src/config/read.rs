@@ -15,6 +15,7 @@ use super::{Config, ModelsConfig, OutputConfig, PolicyConfig, StreamConfig};
 use crate::frame::{Pace, StreamName};
 use crate::inference::LateLimits;
 use crate::models::Provider;
+use crate::scheduler::Terms;
 
 const MOST_THREADS: usize = 64;
 const MOST_LABELS: usize = 100;
@@ -157,6 +158,7 @@ fn stream(
     let every = section.optional("every", value::count(SPARSEST)).unwrap_or(ONE);
     let pace = section.optional("realtime", value::pace).unwrap_or(Pace::Clock);
     let parameters = section.optional("parameters", value::parameters).unwrap_or_default();
+    let terms = terms(&mut section);
     section.finish();
     let name = name?;
     names.insert(name.clone(), node.document);
@@ -167,7 +169,16 @@ fn stream(
         budget: budget?,
         every,
         pace,
+        terms,
     })
+}
+
+fn terms(section: &mut Section<'_>) -> Terms {
+    let Terms { priority, minimum_share } = Terms::default();
+    Terms {
+        priority: section.optional("priority", value::priority).unwrap_or(priority),
+        minimum_share: section.optional("minimum_share", value::share).unwrap_or(minimum_share),
+    }
 }
 
 /// The fault of a fixed policy whose model is not used.

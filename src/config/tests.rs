@@ -50,6 +50,8 @@ fn a_file_with_every_key() {
         source = "rtsp://cam/stream"
         budget = "33ms"
         every = 3
+        priority = 7
+        minimum_share = 0.25
         realtime = false
         parameters = { width = 1280, device = "/dev/video1" }
         [[stream]]
@@ -75,9 +77,11 @@ fn a_file_with_every_key() {
     assert_eq!((door.name.as_str(), &*door.source.value), ("back door", "rtsp://cam/stream"));
     assert_eq!(door.budget.duration(), Duration::from_millis(33));
     assert_eq!((door.every.get(), door.pace), (3, Pace::Work));
+    assert_eq!(door.terms, Terms { priority: 7, minimum_share: 0.25 });
     assert_eq!(yard.source.value, "etc/clips/*.jpg");
     assert_eq!((&*door.parameters["width"], &*door.parameters["device"]), ("1280", "/dev/video1"));
     assert_eq!((yard.every.get(), yard.pace, yard.parameters.len()), (1, Pace::Clock, 0));
+    assert_eq!(yard.terms, Terms::default());
 }
 
 #[test]
@@ -127,6 +131,8 @@ source = 7
 budget = "-5ms"
 every = 1.5
 realtime = "yes"
+priority = 256
+minimum_share = 1.5
 parameters = { width = 1280, scale = 1.5, "frame rate" = true }
 [[stream]]
 name = "door"
@@ -149,12 +155,14 @@ etc/c.toml:14:10: stream[0].source = 7: this is a whole number (write a URI, a p
 etc/c.toml:15:10: stream[0].budget = "-5ms": this is no duration (write it like "33ms" or "1.5s", from 1ms to 1h)
 etc/c.toml:16:9: stream[0].every = 1.5: this is a number with a fraction (write a whole number from 1 to 100000)
 etc/c.toml:17:12: stream[0].realtime = "yes": this is a string (write true or false, without quotes)
-etc/c.toml:18:38: stream[0].parameters.scale = 1.5: this is a number with a fraction (write text in quotes or a whole number)
-etc/c.toml:18:58: stream[0].parameters."frame rate" = true: this is a truth value (write text in quotes or a whole number)
-etc/c.toml:19:1: stream[1].source: this is missing (add source = "rtsp://...")
-etc/c.toml:20:8: stream[1].name = "door": line 13 has the same (rename or remove this one)
-etc/c.toml:21:1: stream[1].sources: there is no such key (did you mean `source`?)
-etc/c.toml:22:10: stream[1].budget = 100: this is no duration in quotes (write it like "33ms" or "1.5s", from 1ms to 1h)"#;
+etc/c.toml:18:12: stream[0].priority = 256: this is out of range (write a whole number from 0 to 255)
+etc/c.toml:19:17: stream[0].minimum_share = 1.5: this is out of range (write a share from 0 to 1, like 0.25)
+etc/c.toml:20:38: stream[0].parameters.scale = 1.5: this is a number with a fraction (write text in quotes or a whole number)
+etc/c.toml:20:58: stream[0].parameters."frame rate" = true: this is a truth value (write text in quotes or a whole number)
+etc/c.toml:21:1: stream[1].source: this is missing (add source = "rtsp://...")
+etc/c.toml:22:8: stream[1].name = "door": line 13 has the same (rename or remove this one)
+etc/c.toml:23:1: stream[1].sources: there is no such key (did you mean `source`?)
+etc/c.toml:24:10: stream[1].budget = 100: this is no duration in quotes (write it like "33ms" or "1.5s", from 1ms to 1h)"#;
     assert_eq!(format!("\n{found}"), expected);
 }
 

@@ -135,6 +135,28 @@ pub(super) fn pace(node: &Node<'_>) -> Result<Pace, Fault> {
     }
 }
 
+/// How important a stream is.
+pub(super) fn priority(node: &Node<'_>) -> Result<u8, Fault> {
+    let expected = "a whole number from 0 to 255";
+    let DeValue::Integer(number) = node.value.get_ref() else {
+        return Err(node.wrong_type(expected));
+    };
+    let priority = u8::from_str_radix(number.as_str(), number.radix());
+    priority.map_err(|_| node.fault("this is out of range", format!("write {expected}")))
+}
+
+/// A share of a whole.
+pub(super) fn share(node: &Node<'_>) -> Result<f32, Fault> {
+    let expected = "a share from 0 to 1, like 0.25";
+    let text = match node.value.get_ref() {
+        DeValue::Float(number) => number.as_str(),
+        DeValue::Integer(number) => number.as_str(),
+        _ => return Err(node.wrong_type(expected)),
+    };
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| node.fault("this is out of range", format!("write {expected}")))
+}
+
 /// A model's name.
 pub(super) fn model(node: &Node<'_>) -> Result<ModelId, Fault> {
     let name = text(node, MODEL_REMEDY)?;

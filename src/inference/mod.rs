@@ -28,4 +28,4 @@ pub use overruns::Ended;
 pub use postprocess::{OutputError, probabilities, softmax, top_k};
 pub use preprocess::Preprocessor;
 pub use roster::{Loader, Roster, RosterError};
-pub use supervisor::{Build, Post, Rebuilt, Supervisor, Watched, Work, Workshop};
+pub use supervisor::{Build, Post, Supervisor, Watched, Work, Workshop};

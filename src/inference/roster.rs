@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::frame::{Picture, PictureError};
 use crate::models::{Manifest, ModelId, golden_pixel};
 use crate::onnx::{Runtime, SessionOptions};
-use crate::scheduler::{Cost, Latency};
+use crate::scheduler::{Cost, Latency, Runner};
 
 /// Size of the picture that models are warmed up with.
 const WARM_UP_SIZE: (u32, u32) = (640, 480);
@@ -28,7 +28,7 @@ const WARM_UP_TIME: Duration = Duration::from_millis(400);
 pub struct Roster {
     /// The models.
     pub classifiers: Vec<Classifier>,
-    /// What their warm-up runs took.
+    /// What their warm-up runs took, each.
     pub latencies: BTreeMap<ModelId, Latency>,
     /// What loaded them, and can do so again.
     pub loader: Loader,
@@ -79,6 +79,17 @@ impl Roster {
             roster.classifiers.push(classifier);
         }
         Ok(roster)
+    }
+
+    /// The models as the scheduler knows them: on one device that runs one model at a time.
+    pub fn runners(&self) -> Vec<Runner> {
+        let runner = |(model, latency): (&ModelId, &Latency)| Runner {
+            model: model.clone(),
+            device: 0,
+            cores: 1,
+            latency: latency.clone(),
+        };
+        self.latencies.iter().map(runner).collect()
     }
 
     /// The names of the models.

@@ -167,10 +167,10 @@ impl Worker {
             }
             // What it took counts, or the model would be held to be quick for ever.
             Ended::Late(subject, lease) => {
-                lease.finished(&self.manifest.id, cost);
+                lease.finished(cost);
                 subject.settle_late(self.clock.now());
             }
-            Ended::Asked(lease) => lease.finished(&self.manifest.id, cost),
+            Ended::Asked(lease) => lease.finished(cost),
             Ended::Fenced => return Standing::Fenced,
         }
         Standing::AtWork
@@ -192,7 +192,7 @@ impl Worker {
         let labels = postprocess::top_k(probabilities, &self.manifest.output, self.top_k);
         let run = self.note_of(cost);
         let (model, provider) = (run.model.clone(), run.provider);
-        lease.finished(&model, cost);
+        lease.finished(cost);
         let runs = vec![run];
         let answer = Answer { model, provider, reason, labels, runs, weighed: None };
         subject.ticket.report(Outcome::Classified(answer));
@@ -208,10 +208,10 @@ impl Worker {
         match next {
             Some(selection) => {
                 let task = Task { frame: Frame { picture, ticket }, course: Some(course) };
-                lease.finished_for_now(&self.manifest.id, cost, task, selection);
+                lease.finished_for_now(cost, task, selection);
             }
             None => {
-                lease.finished(&self.manifest.id, cost);
+                lease.finished(cost);
                 course.settle(ticket, Stop::Certain);
             }
         }

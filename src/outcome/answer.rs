@@ -119,6 +119,8 @@ pub enum Reason {
     Preferred(Basis),
     /// The preferred model would have finished too late; this is the best one that would not.
     PreferredTooSlow(ModelId),
+    /// The time that the preferred model takes is worth more to other frames.
+    PreferredTooCostly(ModelId),
 }
 
 impl Reason {
@@ -132,6 +134,7 @@ impl Reason {
             Self::Preferred(Basis::Random) => "random",
             Self::Preferred(Basis::Adaptive) => "adaptive",
             Self::PreferredTooSlow(_) => "preferred_too_slow",
+            Self::PreferredTooCostly(_) => "preferred_too_costly",
         }
     }
 }

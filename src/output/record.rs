@@ -44,7 +44,7 @@ pub(super) struct Record<'a> {
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Detail<'a> {
-    PreferredTooSlow { preferred: &'a ModelId },
+    Replaced { preferred: &'a ModelId },
     Adaptive { certainty: f32, stopped_by: &'static str },
     Reused { reused_from: Option<u64> },
     NearlyEqual { reused_from: u64, difference: f32 },
@@ -157,8 +157,8 @@ impl<'a> Detail<'a> {
                 certainty: weighed.certainty.get(),
                 stopped_by: weighed.stopped_by.code(),
             }),
-            (None, Reason::PreferredTooSlow(preferred)) => {
-                Some(Self::PreferredTooSlow { preferred })
+            (None, Reason::PreferredTooSlow(preferred) | Reason::PreferredTooCostly(preferred)) => {
+                Some(Self::Replaced { preferred })
             }
             (None, Reason::Preferred(_)) => None,
         }

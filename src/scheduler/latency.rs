@@ -58,6 +58,11 @@ impl Latency {
         Cost { run: relaxed.max(self.fastest), ..self.percentile_95 }
     }
 
+    /// How much longer than expected to allow for.
+    pub fn spread(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// What to allow for at best.
     pub fn fastest(&self) -> Cost {
         Cost { run: self.fastest, ..self.percentile_95 }

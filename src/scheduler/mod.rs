@@ -3,22 +3,33 @@
 //! [`Scheduler`] decides; it holds no lock and reads no clock, so that simulated time tests it.
 //! [`Queue`] puts it between threads and adds a lock and a condition variable, nothing clever.
 //!
-//! The rules:
-//! - The waiting frame that is due first goes first.
-//! - Of the models its selection ranks, it gets the first that is expected to finish by its
-//!   deadline: the time the device is free, plus the 95th percentile of the model's latency.
-//! - If none is, it expires at once, at no cost.
+//! What runs: a [`Runner`] is a model on a compute device ([`DeviceTerms`]), and takes some of the
+//! device's cores. The rules:
+//! - The waiting frame that is due first goes first, whatever its stream. A run is started only if it
+//!   is expected to be over by the frame's deadline with the probability that was asked for.
+//! - If not all waiting frames can be in time, those with the weakest claim are given up first: a
+//!   stream below its minimum share ([`Terms`]) claims more than any priority, then priority counts,
+//!   then the newer frame. What is given up still runs if there is room after all.
+//! - Of the models that are in time and cost no other frame its answer, a frame gets the one that is
+//!   worth most when the time it takes is paid for. A second's price is what it is worth to the
+//!   frames that are still to come (`price`); it is 0 until more is asked for than the cores can do.
+//! - A frame that no model can answer in time expires at once, at no cost.
 //! - A frame that comes back with an answer is decided first. It gets another run if one fits its
-//!   deadline and costs no frame that waits its own; else its answer goes out.
-//! - One model runs at a time: two would share the processor and neither would keep its time. One
-//!   more frame is committed ahead, so that its tensor is ready when the device is.
+//!   deadline, is worth its price and costs no frame that waits its own; else its answer goes out.
+//! - Runs of a device begin in the order of the decisions. One more run than its cores can take is
+//!   decided ahead, so that its tensor is ready when a core is.
 
 mod latency;
+mod machine;
 mod policy;
+mod price;
 mod queue;
+mod terms;
 #[cfg(test)]
 mod tests;
 
 pub use latency::{Cost, Latency};
+pub use machine::{DeviceTerms, Runner};
 pub use policy::{Admission, Decision, Scheduler};
 pub use queue::{Dispatch, Lease, Next, Queue, Task};
+pub use terms::Terms;

@@ -1,36 +1,49 @@
 //! The decisions.
 
+mod admission;
 mod again;
+mod choice;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::latency::{Cost, Latency};
+use super::latency::Cost;
+use super::machine::{Device, DeviceTerms, Occupancy, Runner};
+use super::terms::{Streams, Terms};
 use crate::frame::{Deadline, Pace, StreamName};
 use crate::models::ModelId;
 use crate::outcome::{Reason, Shortfall, Stop};
 use crate::premodel::Selection;
 
-/// Frames of one stream that may wait for the device.
+use admission::Plan;
+use choice::{Choice, Wish};
+
+/// Frames of one stream that may wait.
 const WAITING_PER_STREAM: usize = 4;
 
-/// Frames bound to the device: one that runs, and one whose tensor is made meanwhile.
-const COMMITTED: usize = 2;
-
-/// Decides which waiting job runs next, and with which model. Pure: time comes in as `now`.
+/// Decides which waiting job runs next, with which model and where. Pure: time comes in as `now`.
 pub struct Scheduler<J> {
-    latencies: BTreeMap<ModelId, Latency>,
+    devices: Vec<Device>,
+    /// Those of a model together, the narrow ones first.
+    runners: Vec<Runner>,
+    /// By model: its runners that are not retired.
+    of_model: BTreeMap<ModelId, Vec<usize>>,
+    streams: Streams,
+    /// In the order in which they are decided.
     waiting: Vec<Waiting<J>>,
-    committed: VecDeque<Commitment>,
     next_serial: u64,
 }
 
 /// What the scheduler knows of a job.
 struct Waiting<J> {
     job: J,
-    stream: StreamName,
+    stream: usize,
     standing: Standing,
     selection: Selection,
+    /// The models that may run, the best first.
+    wishes: Vec<Wish>,
+    /// Core time that it has asked its device for.
+    asked: Duration,
     deadline: Deadline,
     pace: Pace,
     submitted: Instant,
@@ -43,13 +56,6 @@ enum Standing {
     Answered,
     /// All: no model has run on it.
     New,
-}
-
-/// A decided run.
-struct Commitment {
-    serial: u64,
-    expected: Cost,
-    finish: Instant,
 }
 
 /// What became of a job handed in.
@@ -68,7 +74,9 @@ pub enum Decision<J> {
     Run {
         /// The job.
         job: J,
-        /// The model.
+        /// The runner, by its place in the list that the scheduler was made of.
+        runner: usize,
+        /// Its model.
         model: ModelId,
         /// Why this model.
         reason: Reason,
@@ -101,10 +109,37 @@ pub enum Decision<J> {
     Idle,
 }
 
+/// The devices when a decision is made.
+struct View {
+    now: Instant,
+    /// By device: when its cores are free.
+    occupancies: Vec<Occupancy>,
+    /// By device: whether a further run may be decided for it.
+    open: Vec<bool>,
+}
+
 impl<J> Scheduler<J> {
-    /// A scheduler of models with these latencies.
-    pub fn new(latencies: BTreeMap<ModelId, Latency>) -> Self {
-        Self { latencies, waiting: Vec::new(), committed: VecDeque::new(), next_serial: 0 }
+    /// A scheduler of these devices and of runners on them. Panics if a runner names no device of
+    /// the list.
+    pub fn new(devices: &[DeviceTerms], runners: Vec<Runner>) -> Self {
+        let mut of_model: BTreeMap<ModelId, Vec<usize>> = BTreeMap::new();
+        for (place, runner) in runners.iter().enumerate() {
+            assert!(runner.device < devices.len(), "{} runs on device {place}", runner.model);
+            of_model.entry(runner.model.clone()).or_default().push(place);
+        }
+        for places in of_model.values_mut() {
+            places.sort_by_key(|&place| runners[place].cores);
+        }
+        let devices = devices.iter().map(Device::new).collect();
+        let (streams, waiting) = (Streams::default(), Vec::new());
+        Self { devices, runners, of_model, streams, waiting, next_serial: 0 }
+    }
+
+    /// The same with terms for some streams; all others have [`Terms::default`].
+    #[must_use]
+    pub fn with_terms(mut self, terms: BTreeMap<StreamName, Terms>) -> Self {
+        self.streams = Streams::new(terms);
+        self
     }
 
     /// Takes a job in. A stream whose share of waiting frames is full loses its oldest one: the
@@ -117,11 +152,26 @@ impl<J> Scheduler<J> {
         (deadline, pace): (Deadline, Pace),
         now: Instant,
     ) -> Admission<J> {
-        let oldest = self.is_full(stream).then(|| self.oldest_of(stream)).flatten();
-        let displaced = oldest.map(|index| self.waiting.remove(index).job);
-        let (stream, standing) = (stream.clone(), Standing::New);
-        let waiting = Waiting { job, stream, standing, selection, deadline, pace, submitted: now };
-        self.insert(waiting);
+        let stream = self.streams.place(stream);
+        let oldest = self.oldest_of(stream).filter(|_| self.is_full_at(stream));
+        let displaced = oldest.map(|index| self.remove(index, false).job);
+        let wishes = self.wishes(&selection);
+        let standing = Standing::New;
+        let asked = match pace {
+            Pace::Clock => self.ask_for(&wishes, deadline.remaining(now)),
+            Pace::Work => Duration::ZERO,
+        };
+        self.insert(Waiting {
+            job,
+            stream,
+            standing,
+            selection,
+            wishes,
+            asked,
+            deadline,
+            pace,
+            submitted: now,
+        });
         displaced.map_or(Admission::Waits, Admission::Displaced)
     }
 
@@ -137,8 +187,19 @@ impl<J> Scheduler<J> {
         (deadline, pace): (Deadline, Pace),
         now: Instant,
     ) {
-        let (stream, standing) = (stream.clone(), Standing::Answered);
-        self.insert(Waiting { job, stream, standing, selection, deadline, pace, submitted: now });
+        let (stream, standing) = (self.streams.place(stream), Standing::Answered);
+        let (wishes, asked) = (self.wishes(&selection), Duration::ZERO);
+        self.insert(Waiting {
+            job,
+            stream,
+            standing,
+            selection,
+            wishes,
+            asked,
+            deadline,
+            pace,
+            submitted: now,
+        });
     }
 
     fn insert(&mut self, waiting: Waiting<J>) {
@@ -146,16 +207,27 @@ impl<J> Scheduler<J> {
         self.waiting.insert(place, waiting);
     }
 
+    /// Takes a job out, for a run or for none.
+    fn remove(&mut self, index: usize, for_run: bool) -> Waiting<J> {
+        let waiting = self.waiting.remove(index);
+        if waiting.standing == Standing::New {
+            self.streams.note(waiting.stream, for_run);
+        }
+        waiting
+    }
+
     /// Whether a further job of `stream` would displace one.
     pub fn is_full(&self, stream: &StreamName) -> bool {
-        let of_stream = self.new_jobs().filter(|waiting| waiting.stream == *stream);
+        self.streams.find(stream).is_some_and(|place| self.is_full_at(place))
+    }
+
+    fn is_full_at(&self, stream: usize) -> bool {
+        let of_stream = self.new_jobs().filter(|(_, waiting)| waiting.stream == stream);
         of_stream.count() >= WAITING_PER_STREAM
     }
 
-    fn oldest_of(&self, stream: &StreamName) -> Option<usize> {
-        let is_of_stream =
-            |job: &Waiting<J>| job.standing == Standing::New && job.stream == *stream;
-        let of_stream = self.waiting.iter().enumerate().filter(|(_, job)| is_of_stream(job));
+    fn oldest_of(&self, stream: usize) -> Option<usize> {
+        let of_stream = self.new_jobs().filter(|(_, waiting)| waiting.stream == stream);
         of_stream.min_by_key(|(_, waiting)| waiting.submitted).map(|(index, _)| index)
     }
 
@@ -166,89 +238,75 @@ impl<J> Scheduler<J> {
 
     /// Whether no job waits and none can come back.
     pub fn is_over(&self) -> bool {
-        self.waiting.is_empty() && self.committed.is_empty()
+        self.waiting.is_empty() && self.devices.iter().all(Device::is_idle)
     }
 
-    fn new_jobs(&self) -> impl Iterator<Item = &Waiting<J>> {
-        self.waiting.iter().filter(|job| job.standing == Standing::New)
+    fn new_jobs(&self) -> impl Iterator<Item = (usize, &Waiting<J>)> {
+        let numbered = self.waiting.iter().enumerate();
+        numbered.filter(|(_, job)| job.standing == Standing::New)
     }
 
     /// The next thing to do at `now`.
     pub fn next(&mut self, now: Instant) -> Decision<J> {
-        let device = Device { now, free: self.free_at(now) };
-        if let Some(index) = self.waiting.iter().position(|job| self.is_hopeless(job, device)) {
-            return self.expire(index, device);
+        for device in &mut self.devices {
+            device.price.pass(now, device.cores());
         }
-        let Some(first) = self.waiting.first() else { return Decision::Idle };
-        if first.standing == Standing::Answered {
-            return self.decide_again(device);
-        }
-        if self.committed.len() >= COMMITTED {
+        if self.waiting.is_empty() {
             return Decision::Idle;
         }
-        match self.first_that_fits(first, device) {
-            Some((model, reason)) => self.commit(model, reason, device),
-            // The search for hopeless jobs found none; were it wrong, this still is an outcome.
-            None => self.expire(0, device),
+        let view = self.view(now);
+        let hopeless = self.new_jobs().find(|(_, job)| self.is_hopeless(job, &view));
+        if let Some(index) = hopeless.map(|(index, _)| index) {
+            return self.expire(index, &view);
+        }
+        let plan = self.plan(&view);
+        if let Some(decision) = self.decide_again(&plan, &view) {
+            return decision;
+        }
+        match self.first_choice(&plan, &view) {
+            Some((index, choice)) => self.commit(index, choice, now),
+            None => Decision::Idle,
         }
     }
 
-    fn free_at(&self, now: Instant) -> Instant {
-        self.committed.back().map_or(now, |last| last.finish.max(now))
+    fn view(&self, now: Instant) -> View {
+        let occupancies = self.devices.iter().map(|device| device.occupancy(now)).collect();
+        let open = self.devices.iter().map(Device::is_open).collect();
+        View { now, occupancies, open }
     }
 
-    fn is_hopeless(&self, job: &Waiting<J>, device: Device) -> bool {
-        let is_new = job.standing == Standing::New;
-        is_new && !self.candidates(job).any(|(_, latency)| job.fits(latency.expected(), device))
+    /// The first job that can get a run now, and what it gets.
+    fn first_choice(&self, plan: &Plan, view: &View) -> Option<(usize, Choice)> {
+        let mut order = plan.order.iter().copied().chain(self.of_work_pace());
+        order.find_map(|index| Some((index, self.choose(index, plan, view)?)))
     }
 
-    /// The models that the job's selection ranks, less those that are gone.
-    fn candidates<'a>(
-        &'a self,
-        job: &'a Waiting<J>,
-    ) -> impl Iterator<Item = (&'a ModelId, &'a Latency)> {
-        let ranking = job.selection.ranking.iter();
-        ranking.filter_map(|(model, _)| Some((model, self.latencies.get(model)?)))
+    fn of_work_pace(&self) -> impl Iterator<Item = usize> {
+        let of_work = self.new_jobs().filter(|(_, job)| job.pace == Pace::Work);
+        of_work.map(|(index, _)| index)
     }
 
-    fn first_that_fits(&self, job: &Waiting<J>, device: Device) -> Option<(ModelId, Reason)> {
-        let (preferred, _) = self.candidates(job).next()?;
-        let mut candidates = self.candidates(job);
-        let (model, _) = candidates.find(|(_, latency)| job.fits(latency.expected(), device))?;
-        let reason = if model == preferred {
-            Reason::Preferred(job.selection.basis)
-        } else {
-            Reason::PreferredTooSlow(preferred.clone())
-        };
-        Some((model.clone(), reason))
+    fn is_hopeless(&self, job: &Waiting<J>, view: &View) -> bool {
+        !self.runners_of(job).any(|runner| view.is_in_time(job, runner))
     }
 
-    fn expire(&mut self, index: usize, device: Device) -> Decision<J> {
-        let expired = self.waiting.remove(index);
-        let shortfall = self.shortfall(&expired, device);
-        self.hold_back(&expired, None, device);
-        let waited = device.now.saturating_duration_since(expired.submitted);
+    /// The runners of the models that the job wishes for, less those that are gone.
+    fn runners_of<'a>(&'a self, job: &'a Waiting<J>) -> impl Iterator<Item = &'a Runner> {
+        let places = job.wishes.iter().flat_map(|wish| &wish.runners);
+        places.map(|&place| &self.runners[place])
+    }
+
+    fn expire(&mut self, index: usize, view: &View) -> Decision<J> {
+        let expired = self.remove(index, false);
+        let shortfall = self.shortfall(&expired, view);
+        let waited = view.now.saturating_duration_since(expired.submitted);
         Decision::Expired { job: expired.job, shortfall, waited }
     }
 
-    /// Tells the models ranked before `chosen` that only their estimates kept them from running.
-    fn hold_back(&mut self, job: &Waiting<J>, chosen: Option<&ModelId>, device: Device) {
-        let ranked = job.selection.ranking.iter().map(|(model, _)| model);
-        for model in ranked.take_while(|model| Some(*model) != chosen) {
-            if let Some(latency) = self.latencies.get_mut(model)
-                && job.fits(latency.fastest(), device)
-                && !job.fits(latency.expected(), device)
-            {
-                latency.hold_back();
-            }
-        }
-    }
-
-    fn shortfall(&self, job: &Waiting<J>, device: Device) -> Shortfall {
-        let finish = |latency: &Latency| job.finish(latency.expected(), device);
-        let finishes = self.candidates(job).map(|(model, latency)| (finish(latency), model));
-        let quickest = finishes.min();
-        let from = job.now(device);
+    fn shortfall(&self, job: &Waiting<J>, view: &View) -> Shortfall {
+        let latest = |runner: &'_ Runner| view.latest_finish(job, runner);
+        let quickest = self.runners_of(job).map(|runner| (latest(runner), &runner.model)).min();
+        let from = job.now(view.now);
         Shortfall {
             quickest: quickest.map(|(_, model)| model.clone()),
             needed: quickest.map_or(Duration::ZERO, |(finish, _)| finish - from),
@@ -256,75 +314,93 @@ impl<J> Scheduler<J> {
         }
     }
 
-    fn commit(&mut self, model: ModelId, reason: Reason, device: Device) -> Decision<J> {
-        let job = self.waiting.remove(0);
-        self.hold_back(&job, Some(&model), device);
-        let expected = self.latencies.get(&model).map(Latency::expected).unwrap_or_default();
+    fn commit(&mut self, index: usize, choice: Choice, now: Instant) -> Decision<J> {
+        let job = self.remove(index, true);
+        let runner = &self.runners[choice.runner];
         let serial = self.next_serial;
         self.next_serial += 1;
-        let finish = device.finish(expected);
-        self.committed.push_back(Commitment { serial, expected, finish });
+        self.devices[runner.device].commit(serial, runner, now);
         Decision::Run {
-            waited: device.now.saturating_duration_since(job.submitted),
+            waited: now.saturating_duration_since(job.submitted),
             job: job.job,
-            model,
-            reason,
-            expected: expected.run,
+            runner: choice.runner,
+            model: runner.model.clone(),
+            reason: choice.reason,
+            expected: runner.latency.expected().run,
             serial,
         }
     }
 
-    /// Whether it is this run's turn on the device: runs go in the order of their decisions.
+    /// Whether this run may begin: runs of a device begin in the order of their decisions, and only
+    /// if there are cores for them.
     pub fn is_turn_of(&self, serial: u64) -> bool {
-        self.committed.front().is_some_and(|first| first.serial == serial)
+        self.devices.iter().any(|device| device.is_turn_of(serial))
     }
 
-    /// Notes that the run whose turn it is has the device now.
-    pub fn started(&mut self, now: Instant) {
-        let mut finish = now;
-        for commitment in &mut self.committed {
-            // The tensor is there, or made while the run before goes on.
-            finish += commitment.expected.run;
-            commitment.finish = finish;
-        }
+    /// Notes that a run whose turn it is begins now.
+    pub fn started(&mut self, serial: u64, now: Instant) {
+        self.devices.iter_mut().for_each(|device| device.start(serial, now));
     }
 
     /// Notes that a run is over, and what the classification took.
-    pub fn finished(&mut self, serial: u64, model: &ModelId, cost: Cost) {
+    pub fn finished(&mut self, serial: u64, runner: usize, cost: Cost) {
         self.given_up(serial);
-        if let Some(latency) = self.latencies.get_mut(model) {
-            latency.learn(cost);
-        }
+        self.runners[runner].latency.learn(cost);
     }
 
     /// Notes that a decided run is over without a measure: it failed, or was not begun.
     pub fn given_up(&mut self, serial: u64) {
-        self.committed.retain(|commitment| commitment.serial != serial);
+        for device in &mut self.devices {
+            device.release(serial);
+        }
     }
 
     /// Takes a model out of the choice, until it is restored.
     pub fn retire(&mut self, model: &ModelId) {
-        self.latencies.remove(model);
+        let places = self.of_model.remove(model).unwrap_or_default();
+        for wish in self.waiting.iter_mut().flat_map(|job| &mut job.wishes) {
+            wish.runners.retain(|place| !places.contains(place));
+        }
     }
 
-    /// Takes a model into the choice, again or anew, whose runs take about this long.
-    pub fn restore(&mut self, model: ModelId, latency: Latency) {
-        self.latencies.insert(model, latency);
+    /// Takes a model that was retired into the choice again, for the jobs that wait as well. Its runs
+    /// are held to take as long as before.
+    pub fn restore(&mut self, model: &ModelId) {
+        let is_of_model = |place: &usize| self.runners[*place].model == *model;
+        let mut places: Vec<usize> = (0..self.runners.len()).filter(is_of_model).collect();
+        places.sort_by_key(|&place| self.runners[place].cores);
+        self.of_model.insert(model.clone(), places);
+        let wishes: Vec<Vec<Wish>> =
+            self.waiting.iter().map(|job| self.wishes(&job.selection)).collect();
+        for (job, wishes) in self.waiting.iter_mut().zip(wishes) {
+            job.wishes = wishes;
+        }
     }
 }
 
-/// The compute device, when a decision is made.
-#[derive(Clone, Copy)]
-struct Device {
-    now: Instant,
-    /// When the runs decided so far are expected to be over.
-    free: Instant,
-}
+impl View {
+    /// The finish of a run of this job, later than which it ends only with the probability that is
+    /// allowed; by the time that the job's deadline counts.
+    fn latest_finish<J>(&self, job: &Waiting<J>, runner: &Runner) -> Instant {
+        let (cost, spread) = (runner.latency.expected(), runner.latency.spread());
+        match job.pace {
+            Pace::Clock => {
+                let slot = self.occupancies[runner.device].slot(runner.cores);
+                slot.finish(cost, self.now) + slot.with(spread)
+            }
+            Pace::Work => job.submitted + cost.total() + spread,
+        }
+    }
 
-impl Device {
-    /// When a run of such a cost would end. Its tensor is made while the runs before it go on.
-    fn finish(self, cost: Cost) -> Instant {
-        self.free.max(self.now + cost.preprocess) + cost.run
+    /// Whether a run may be decided now. A run on several cores begins at once or not at all: decided
+    /// ahead, it would keep the cores that are free waiting for the others.
+    fn is_open_to(&self, runner: &Runner) -> bool {
+        let free = self.occupancies[runner.device].slot(runner.cores).free;
+        self.open[runner.device] && (runner.cores == 1 || free <= self.now)
+    }
+
+    fn is_in_time<J>(&self, job: &Waiting<J>, runner: &Runner) -> bool {
+        job.deadline.is_met_by(self.latest_finish(job, runner))
     }
 }
 
@@ -337,22 +413,10 @@ impl<J> Waiting<J> {
 
     /// The time by the clock that the job's deadline counts: under [`Pace::Work`] it stands still
     /// while the job waits.
-    fn now(&self, device: Device) -> Instant {
+    fn now(&self, now: Instant) -> Instant {
         match self.pace {
-            Pace::Clock => device.now,
+            Pace::Clock => now,
             Pace::Work => self.submitted,
         }
-    }
-
-    /// When a run of such a cost would end, by that clock.
-    fn finish(&self, cost: Cost, device: Device) -> Instant {
-        match self.pace {
-            Pace::Clock => device.finish(cost),
-            Pace::Work => self.submitted + cost.total(),
-        }
-    }
-
-    fn fits(&self, cost: Cost, device: Device) -> bool {
-        self.deadline.is_met_by(self.finish(cost, device))
     }
 }

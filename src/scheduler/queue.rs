@@ -1,11 +1,10 @@
 //! The scheduler between threads: `select` submits, `prepare` asks for the next job, workers take
 //! turns on the device.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::latency::{Cost, Latency};
+use super::latency::Cost;
 use super::policy::{Admission, Decision, Scheduler};
 use crate::clock::Clock;
 use crate::course::Course;
@@ -60,9 +59,9 @@ pub struct Dispatch {
 }
 
 impl Queue {
-    /// A queue for models with these latencies.
-    pub fn new(latencies: BTreeMap<ModelId, Latency>, clock: Clock) -> Arc<Self> {
-        let state = State { scheduler: Scheduler::new(latencies), closed: false };
+    /// A queue of frames that a scheduler decides about.
+    pub fn new(scheduler: Scheduler<Task>, clock: Clock) -> Arc<Self> {
+        let state = State { scheduler, closed: false };
         Arc::new(Self { state: Mutex::new(state), changed: Condvar::new(), clock })
     }
 
@@ -95,9 +94,9 @@ impl Queue {
         let mut state = self.lock();
         loop {
             match state.scheduler.next(self.clock.now()) {
-                Decision::Run { job, model, reason, waited, expected, serial } => {
+                Decision::Run { job, runner, model, reason, waited, expected, serial } => {
                     let task = self.decided(state, job, waited);
-                    let lease = Lease { queue: Arc::clone(self), serial, over: false };
+                    let lease = Lease { queue: Arc::clone(self), serial, runner, over: false };
                     return Some(Next::Run(Dispatch { task, model, reason, expected, lease }));
                 }
                 Decision::Expired { job, shortfall, waited } => {
@@ -132,9 +131,9 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// Takes a model into the choice, again or anew, whose runs take about this long.
-    pub fn restore(&self, model: ModelId, latency: Latency) {
-        self.lock().scheduler.restore(model, latency);
+    /// Takes a model that was retired into the choice again: it has a new worker.
+    pub fn restore(&self, model: &ModelId) {
+        self.lock().scheduler.restore(model);
         self.changed.notify_all();
     }
 
@@ -152,41 +151,36 @@ impl Queue {
 pub struct Lease {
     queue: Arc<Queue>,
     serial: u64,
+    runner: usize,
     over: bool,
 }
 
 impl Lease {
-    /// Waits until the runs decided before are over.
+    /// Waits until the device has room, after the runs decided before.
     pub fn wait_for_turn(&self) {
         let mut state = self.queue.lock();
         while !state.scheduler.is_turn_of(self.serial) {
             state = self.queue.wait(state);
         }
-        state.scheduler.started(self.queue.clock.now());
+        state.scheduler.started(self.serial, self.queue.clock.now());
     }
 
     /// Frees the place after a run, and says what the classification took.
-    pub fn finished(mut self, model: &ModelId, cost: Cost) {
+    pub fn finished(mut self, cost: Cost) {
         self.over = true;
-        self.queue.lock().scheduler.finished(self.serial, model, cost);
+        self.queue.lock().scheduler.finished(self.serial, self.runner, cost);
         self.queue.changed.notify_all();
     }
 
     /// The same for a frame that has an answer, and hands it in again for another run: one step,
     /// so that the queue cannot be found empty in between.
-    pub fn finished_for_now(
-        mut self,
-        model: &ModelId,
-        cost: Cost,
-        task: Task,
-        selection: Selection,
-    ) {
+    pub fn finished_for_now(mut self, cost: Cost, task: Task, selection: Selection) {
         self.over = true;
         let account = task.frame.ticket.account();
         let (stream, due) = (account.origin.id.stream.clone(), (account.deadline, account.pace));
         let mut state = self.queue.lock();
         let now = self.queue.clock.now();
-        state.scheduler.finished(self.serial, model, cost);
+        state.scheduler.finished(self.serial, self.runner, cost);
         state.scheduler.submit_again(task, &stream, selection, due, now);
         drop(state);
         self.queue.changed.notify_all();

@@ -27,10 +27,10 @@ fn check_finds_damaged_parts() {
     let stream = "[[stream]]\nname = \"door\"\nsource = \"test://ball\"\nbudget = \"33ms\"\n";
     fs::write(&config, stream).unwrap();
     let check = || trained.models.command("check --config").arg(&config);
-    let model = fs::read(trained.models.file("red.onnx")).unwrap();
-    trained.models.spoil("red.onnx", b"damaged");
-    check().refusal(69, &["red.onnx", "sha256"]);
-    trained.models.spoil("red.onnx", &model);
+    let model = fs::read(trained.models.file("colour.onnx")).unwrap();
+    trained.models.spoil("colour.onnx", b"damaged");
+    check().refusal(69, &["colour.onnx", "sha256"]);
+    trained.models.spoil("colour.onnx", &model);
     fs::write(trained.premodel(), "damaged").unwrap();
     check().refusal(69, &["premodel.safetensors"]);
 }

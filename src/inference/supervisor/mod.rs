@@ -28,7 +28,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use super::late::{LateLimits, LateWork};
 use super::overruns::{Ask, Due, Ended, Overruns, WorkerId};
@@ -40,12 +40,9 @@ use crate::scheduler::{Lease, Queue};
 use crate::threads::Spawner;
 
 pub use post::{Post, Watched};
-pub use rebuild::{Build, Rebuilt, Workshop};
+pub use rebuild::{Build, Workshop};
 
 use post::Leave;
-
-/// Prepared jobs that wait for one worker: as many as the scheduler commits.
-const JOB_CAPACITY: usize = 2;
 
 /// Fenced workers that may be stuck at once. Each keeps a thread, the memory of its session, and
 /// perhaps a core; where there are more, no further model is built.
@@ -172,8 +169,7 @@ impl Supervisor {
         let state = self.lock();
         match &state.lanes {
             Lanes::Open(lanes) => match lanes.get(model) {
-                // It is never full: it has room for as many as are committed.
-                Some(lane) => lane.try_send(job).map_err(|refused| Box::new(refused.into_inner())),
+                Some(lane) => lane.send(job).map_err(|refused| Box::new(refused.into_inner())),
                 None => Err(Box::new(job)),
             },
             Lanes::Closed => Err(Box::new(job)),
@@ -282,7 +278,8 @@ impl Supervisor {
 
 impl State {
     fn enlist(&mut self, model: &ModelId) -> (WorkerId, Receiver<Job>) {
-        let (lane, jobs) = bounded(JOB_CAPACITY);
+        // It needs no bound of its own: a job has a lease, and the scheduler gives out few.
+        let (lane, jobs) = unbounded();
         let worker = WorkerId(self.hired);
         self.hired += 1;
         if let Lanes::Open(lanes) = &mut self.lanes {

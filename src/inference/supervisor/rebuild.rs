@@ -1,8 +1,8 @@
 //! Models whose worker was fenced are built anew, in the background.
 //!
 //! A model is built as at the start: its file's digest and its golden output have to be right, and
-//! it is warmed up, which also says anew how long it takes. Meanwhile other models run, so that it
-//! may look slower than it is; its runs will correct that.
+//! it is warmed up. How long its runs take is known from before; a warm-up beside the runs of other
+//! models would say it worse.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -11,7 +11,6 @@ use super::{Supervisor, Work};
 use crate::inference::RosterError;
 use crate::models::ModelId;
 use crate::outcome::in_words;
-use crate::scheduler::Latency;
 
 /// How often it is tried to build a model.
 const ATTEMPTS: u32 = 3;
@@ -22,16 +21,8 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// Time for all attempts. Building a TensorRT engine takes minutes, but that is kept from the start.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// A model that is built anew.
-pub struct Rebuilt {
-    /// What its worker does.
-    pub work: Work,
-    /// What its warm-up runs took.
-    pub latency: Latency,
-}
-
-/// Builds a model.
-pub type Build = Box<dyn Fn(&ModelId) -> Result<Rebuilt, RosterError> + Send + Sync>;
+/// Builds a model: what its new worker does.
+pub type Build = Box<dyn Fn(&ModelId) -> Result<Work, RosterError> + Send + Sync>;
 
 /// Where models are built anew.
 pub struct Workshop {
@@ -60,7 +51,7 @@ impl Supervisor {
     fn rebuild(self: &Arc<Self>, model: &ModelId) {
         for attempt in 1.. {
             match (self.workshop.build)(model) {
-                Ok(rebuilt) => return self.reinstate(model, rebuilt),
+                Ok(work) => return self.reinstate(model, work),
                 Err(error) if attempt >= self.workshop.attempts => {
                     let error = in_words(&error);
                     return self.lose(model, &format!("it cannot be built anew: {error}"));
@@ -93,7 +84,7 @@ impl Supervisor {
     }
 
     /// Takes a model back into service, unless it was given up meanwhile or the run is at its end.
-    fn reinstate(self: &Arc<Self>, model: &ModelId, Rebuilt { work, latency }: Rebuilt) {
+    fn reinstate(self: &Arc<Self>, model: &ModelId, work: Work) {
         let mut state = self.lock();
         if state.mending.remove(model).is_none() {
             return;
@@ -102,7 +93,7 @@ impl Supervisor {
         drop(state);
         match self.start(model.clone(), enlisted, work) {
             Ok(()) => {
-                self.queue.restore(model.clone(), latency);
+                self.queue.restore(model);
                 self.lock().counts.rebuilt += 1;
                 self.changed.notify_all();
                 log::warn!("model {model} is back in service");

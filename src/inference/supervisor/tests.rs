@@ -1,10 +1,8 @@
 //! Late runs and stuck workers: the workers do what the test says, and have no model.
 
-use std::collections::BTreeMap;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crossbeam_channel::{Sender, unbounded};
 use image::RgbImage;
 
 use super::*;
@@ -14,7 +12,7 @@ use crate::onnx::Tensor;
 use crate::outcome::tests::ticket;
 use crate::outcome::{Basis, Outcome, Settled, Ticket};
 use crate::premodel::Selection;
-use crate::scheduler::{Cost, Dispatch, Latency, Next, Task};
+use crate::scheduler::{Cost, DeviceTerms, Dispatch, Latency, Next, Runner, Scheduler, Task};
 use crate::threads::Threads;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -102,11 +100,13 @@ impl Shop {
     fn new(
         fence_after: Duration,
         limit: Duration,
-        build: impl Fn(&ModelId) -> Result<Rebuilt, RosterError> + Send + Sync + 'static,
+        build: impl Fn(&ModelId) -> Result<Work, RosterError> + Send + Sync + 'static,
     ) -> (Self, Puppet, Puppet) {
         let names = ["big", "small"];
-        let latencies: BTreeMap<_, _> = names.map(|name| (model(name), latency())).into();
-        let (queue, health) = (Queue::new(latencies, Clock), Health::default());
+        let device = DeviceTerms { name: "cpu".to_owned(), cores: 1 };
+        let runner = |name| Runner { model: model(name), device: 0, cores: 1, latency: latency() };
+        let scheduler = Scheduler::new(&[device], names.map(runner).into());
+        let (queue, health) = (Queue::new(scheduler, Clock), Health::default());
         let limits = LateLimits { margin: Some(Duration::ZERO), fence_after };
         let pause = Duration::ZERO;
         let workshop = Workshop { build: Box::new(build), attempts: 3, pause, limit };
@@ -200,7 +200,7 @@ impl Shop {
     }
 }
 
-fn no_workshop(_: &ModelId) -> Result<Rebuilt, RosterError> {
+fn no_workshop(_: &ModelId) -> Result<Work, RosterError> {
     Err(PictureError::Empty { width: 0, height: 0 }.into())
 }
 
@@ -245,7 +245,7 @@ fn a_stuck_worker_is_fenced_the_rest_goes_on_and_its_model_comes_back() {
         permitted.recv().unwrap();
         let (puppet, work) = Puppet::new();
         puppets.send(puppet).unwrap();
-        Ok(Rebuilt { work, latency: latency() })
+        Ok(work)
     };
     let (mut shop, stuck, small) = Shop::new(MOMENT, HOUR, build);
     let (late, waiting) = (shop.late_job("big"), shop.job(&["big"]));
@@ -317,8 +317,8 @@ fn a_model_that_is_built_for_too_long_is_lost_and_does_not_come_back() {
     let build = move |_: &ModelId| {
         permitted.recv().unwrap();
         let over = over.clone();
-        let work = Box::new(move |_, _| panic!("nobody needs it: {over:?}"));
-        Ok(Rebuilt { work, latency: latency() })
+        let work: Work = Box::new(move |_, _| panic!("nobody needs it: {over:?}"));
+        Ok(work)
     };
     let (mut shop, big, _small) = Shop::new(MOMENT, MOMENT, build);
     fence_big(&mut shop, &big);
@@ -342,7 +342,7 @@ fn where_too_many_workers_are_stuck_no_further_model_is_built() {
     let build = move |_: &ModelId| {
         let (puppet, work) = Puppet::new();
         puppets.send(puppet).unwrap();
-        Ok(Rebuilt { work, latency: latency() })
+        Ok(work)
     };
     let (mut shop, mut big, _small) = Shop::new(MOMENT, HOUR, build);
     let mut stuck = Vec::new();

@@ -28,6 +28,7 @@ fn every_kind() -> Run {
     let mut first = full(between());
     first.account.origin.file = None;
     let too_slow = Reason::PreferredTooSlow(model("big"));
+    let too_costly = Reason::PreferredTooCostly(model("big"));
     let none_may_run = Shortfall { quickest: None, needed: Duration::ZERO, left: Duration::ZERO };
     run([
         first,
@@ -40,8 +41,9 @@ fn every_kind() -> Run {
         camera.settle(7, Outcome::Abandoned),
         camera.settle(8, by_premodel("big")),
         camera.settle(9, nearly_equal(1)),
-        camera.settle(10, Outcome::Classified(weighed())),
-        camera.settle(11, late()),
+        camera.settle(10, classified("small", too_costly)),
+        camera.settle(11, Outcome::Classified(weighed())),
+        camera.settle(12, late()),
     ])
 }
 

@@ -1,69 +1,70 @@
-//! Whether a job that came back gets another run: only if that harms no other.
+//! Whether a job that came back gets another run: only if that harms no other and is worth its price.
 
-use super::{COMMITTED, Decision, Device, Scheduler, Waiting};
+use super::choice::Choice;
+use super::{Decision, Plan, Scheduler, Standing, View, Waiting};
 use crate::frame::Pace;
-use crate::models::ModelId;
 use crate::outcome::{Reason, Stop};
-use crate::scheduler::{Cost, Latency};
 
 impl<J> Scheduler<J> {
-    /// Another run for the first job, which has an answer, or none.
-    pub(super) fn decide_again(&mut self, device: Device) -> Decision<J> {
-        let job = &self.waiting[0];
-        match self.first_without_harm(job, device) {
-            Ok(_) if self.committed.len() >= COMMITTED => Decision::Idle,
-            Ok(model) => {
-                let reason = Reason::Preferred(job.selection.basis);
-                self.commit(model, reason, device)
+    /// Another run for the first of the jobs that have an answer, or none; `None` if there is nothing
+    /// to decide. A job whose run has to wait for its device is decided before the new ones when that
+    /// opens.
+    pub(super) fn decide_again(&mut self, plan: &Plan, view: &View) -> Option<Decision<J>> {
+        let answered = self.waiting.iter().take_while(|job| job.standing == Standing::Answered);
+        for index in 0..answered.count() {
+            match self.first_without_harm(&self.waiting[index], plan, view) {
+                Ok(runner) if !view.is_open_to(&self.runners[runner]) => {}
+                Ok(runner) => return Some(self.run_again(index, runner, view)),
+                Err(stop) => {
+                    let answered = self.remove(index, true);
+                    let waited = view.now.saturating_duration_since(answered.submitted);
+                    return Some(Decision::Settle { job: answered.job, stop, waited });
+                }
             }
-            Err(stop) => self.settle(stop, device),
         }
+        None
     }
 
-    /// The first model that fits and costs no other job its answer, or why there is none.
-    fn first_without_harm(&self, job: &Waiting<J>, device: Device) -> Result<ModelId, Stop> {
+    fn run_again(&mut self, index: usize, runner: usize, view: &View) -> Decision<J> {
+        let job = &self.waiting[index];
+        let reason = Reason::Preferred(job.selection.basis);
+        if job.pace == Pace::Clock {
+            let work = self.runners[runner].work();
+            self.devices[self.runners[runner].device].price.ask(work);
+        }
+        self.commit(index, Choice { runner, reason }, view.now)
+    }
+
+    /// The first runner that is in time, costs no other job its answer and is worth its price, or
+    /// why there is none.
+    fn first_without_harm(
+        &self,
+        job: &Waiting<J>,
+        plan: &Plan,
+        view: &View,
+    ) -> Result<usize, Stop> {
         let mut stop = Stop::Failure;
-        for (model, latency) in self.candidates(job) {
-            let cost = latency.expected();
-            stop = match (job.fits(cost, device), stop) {
-                (true, _) if !self.does_harm(cost, device) => return Ok(model.clone()),
-                (true, _) | (false, Stop::Load) => Stop::Load,
-                (false, _) => Stop::Deadline,
-            };
+        for wish in &job.wishes {
+            for &place in &wish.runners {
+                let runner = &self.runners[place];
+                let is_dear =
+                    job.pace == Pace::Clock && wish.value <= self.price_of(place, job.asked);
+                stop = match (view.is_in_time(job, runner), stop) {
+                    (true, _) if !is_dear && !self.does_harm(place, plan) => return Ok(place),
+                    (true, _) | (false, Stop::Load) => Stop::Load,
+                    (false, _) => Stop::Deadline,
+                };
+            }
         }
         Err(stop)
     }
 
-    /// Whether a run of such a cost would make a new job miss its deadline, or cost a stream that
-    /// already has as many waiting as it may a further frame.
-    fn does_harm(&self, cost: Cost, device: Device) -> bool {
-        let later = Device { free: device.finish(cost), ..device };
-        let (now, then) = (self.in_time(device), self.in_time(later));
-        let by_clock = |job: &&Waiting<J>| job.pace == Pace::Clock;
-        now.zip(then).any(|(now, then)| now && !then)
-            || self.new_jobs().filter(by_clock).any(|job| self.is_full(&job.stream))
-    }
-
-    /// For each new job by the clock, whether its quickest model can be in time, if each of those
-    /// before it that can gets its quickest.
-    fn in_time(&self, mut device: Device) -> impl Iterator<Item = bool> {
-        let by_clock = |job: &&Waiting<J>| job.pace == Pace::Clock;
-        self.new_jobs().filter(by_clock).map(move |job| {
-            let finish = |(_, latency): (_, &Latency)| device.finish(latency.expected());
-            match self.candidates(job).map(finish).min() {
-                Some(finish) if job.deadline.is_met_by(finish) => {
-                    device.free = finish;
-                    true
-                }
-                Some(_) | None => false,
-            }
-        })
-    }
-
-    fn settle(&mut self, stop: Stop, device: Device) -> Decision<J> {
-        let answered = self.waiting.remove(0);
-        self.hold_back(&answered, None, device);
-        let waited = device.now.saturating_duration_since(answered.submitted);
-        Decision::Settle { job: answered.job, stop, waited }
+    /// Whether a run would make a new job miss its deadline, or cost a stream that already has as
+    /// many waiting as it may a further frame.
+    fn does_harm(&self, place: usize, plan: &Plan) -> bool {
+        let runner = &self.runners[place];
+        let mut by_clock = self.new_jobs().filter(|(_, job)| job.pace == Pace::Clock);
+        !plan.has_room_besides(runner.work(), runner.device)
+            || by_clock.any(|(_, job)| self.is_full_at(job.stream))
     }
 }

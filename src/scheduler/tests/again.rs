@@ -25,7 +25,7 @@ fn again(
     deadline: Deadline,
     now: Instant,
 ) -> Instant {
-    scheduler.finished(serial, &model("small"), run_of(5));
+    scheduler.finished(serial, SMALL, run_of(5));
     let further = Selection { basis: Basis::Adaptive, ..ranking(&["large", "middle"]) };
     let due = (deadline, Pace::Clock);
     scheduler.submit_again(job, &StreamName::new("a"), further, due, now);

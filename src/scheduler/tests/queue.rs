@@ -13,9 +13,7 @@ use crate::outcome::{Outcome, Settled};
 use crate::scheduler::{Dispatch, Next, Queue, Task};
 
 fn queue() -> Arc<Queue> {
-    let latency = |milliseconds| Latency::from_costs(&[run_of(milliseconds); 8]).unwrap();
-    let latencies = [(model("small"), latency(5)), (model("middle"), latency(20))];
-    Queue::new(latencies.into_iter().collect(), Clock)
+    Queue::new(on_one_core(&[("small", run_of(5)), ("middle", run_of(20))]), Clock)
 }
 
 /// A frame with ten seconds, and where its outcome shows.
@@ -49,8 +47,7 @@ fn a_closed_queue_is_over_when_no_frame_can_come_back() {
         (model, waiting.next().is_none())
     });
     first.lease.wait_for_turn();
-    let small = model("small");
-    first.lease.finished_for_now(&small, run_of(5), first.task, ranking(&["middle"]));
+    first.lease.finished_for_now(run_of(5), first.task, ranking(&["middle"]));
     assert_eq!(prepare.join().unwrap(), ("middle".to_owned(), true));
     assert_eq!(settled.iter().count(), 1);
 }

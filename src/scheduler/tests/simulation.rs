@@ -1,10 +1,66 @@
-//! Any events in any order: the books must balance.
+//! Any events in any order, on any machine: the books must balance, and the promises hold.
 
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::scheduler::Terms;
+
+/// The devices of a simulated machine, and what runs there: device, cores, milliseconds.
+#[derive(Clone, Debug)]
+pub(super) struct Setup {
+    cores: Vec<usize>,
+    runners: Vec<(&'static str, usize, usize, u64)>,
+}
+
+impl Setup {
+    /// One core of a processor, as in the other tests.
+    pub(super) fn one_core() -> Self {
+        let runners = vec![("small", 0, 1, 5), ("middle", 0, 1, 20), ("large", 0, 1, 60)];
+        Self { cores: vec![1], runners }
+    }
+
+    /// Two cores, and a wide run of the large model.
+    fn two_cores() -> Self {
+        let mut setup = Self { cores: vec![2], ..Self::one_core() };
+        setup.runners.push(("large", 0, 2, 35));
+        setup
+    }
+
+    /// A GPU for the two large models and two cores for the small ones.
+    fn gpu_and_cores() -> Self {
+        let runners = vec![
+            ("small", 0, 1, 5),
+            ("middle", 0, 1, 20),
+            ("middle", 1, 1, 8),
+            ("large", 1, 1, 25),
+        ];
+        Self { cores: vec![2, 1], runners }
+    }
+
+    fn scheduler(&self, terms: &[(u8, Terms)]) -> Scheduler<u32> {
+        let device = |(place, &cores)| DeviceTerms { name: format!("device{place}"), cores };
+        let devices: Vec<DeviceTerms> = self.cores.iter().enumerate().map(device).collect();
+        let runner = |&(name, device, cores, took)| Runner {
+            model: model(name),
+            device,
+            cores,
+            latency: Latency::from_costs(&[run_of(took); 8]).unwrap(),
+        };
+        let terms = terms.iter().map(|&(stream, terms)| (name(stream), terms));
+        let runners = self.runners.iter().map(runner).collect();
+        Scheduler::new(&devices, runners).with_terms(terms.collect())
+    }
+}
+
+fn name(stream: u8) -> StreamName {
+    StreamName::new(&stream.to_string())
+}
+
+fn setup() -> impl Strategy<Value = Setup> {
+    prop_oneof![Just(Setup::one_core()), Just(Setup::two_cores()), Just(Setup::gpu_and_cores()),]
+}
 
 /// Something that happens in a simulated run.
 #[derive(Clone, Debug)]
@@ -14,82 +70,117 @@ enum Event {
         budget: u64,
         work: bool,
     },
-    /// The run whose turn it is ends after this share (percent) of its expected time.
+    /// One of the runs ends after this share (percent) of its expected time.
     Finish {
+        which: usize,
         percent: u64,
     },
     /// The same, and the job comes back for another run.
     Return {
+        which: usize,
         percent: u64,
     },
-    Fail,
+    /// One of the runs, begun or not, is given up.
+    Fail {
+        which: usize,
+    },
     Retire(usize),
+    Restore(usize),
     Wait(u64),
 }
 
 fn event() -> impl Strategy<Value = Event> {
+    let run = || (0..8_usize, 30..300_u64);
     prop_oneof![
         6 => (0..4_u8, 1..200_u64, any::<bool>())
             .prop_map(|(stream, budget, work)| Event::Arrive { stream, budget, work }),
-        5 => (50..300_u64).prop_map(|percent| Event::Finish { percent }),
-        4 => (50..300_u64).prop_map(|percent| Event::Return { percent }),
-        1 => Just(Event::Fail),
+        5 => run().prop_map(|(which, percent)| Event::Finish { which, percent }),
+        4 => run().prop_map(|(which, percent)| Event::Return { which, percent }),
+        1 => (0..8_usize).prop_map(|which| Event::Fail { which }),
         1 => (0..40_usize).prop_map(Event::Retire),
+        1 => (0..10_usize).prop_map(Event::Restore),
         3 => (0..50_u64).prop_map(Event::Wait),
+        // The machine was asleep.
+        1 => (1_000..100_000_u64).prop_map(Event::Wait),
     ]
 }
 
+pub(super) struct Job {
+    deadline: Deadline,
+    pace: Pace,
+    pub(super) stream: u8,
+    runs: usize,
+    /// When it came in, or came back, if it waits.
+    waits_since: Option<Instant>,
+}
+
+struct Running {
+    job: u32,
+    runner: usize,
+    serial: u64,
+    begun: Option<Instant>,
+}
+
 /// The world around a scheduler, with the books that every frame must balance in.
-struct Simulation {
+pub(super) struct Simulation {
+    setup: Setup,
     scheduler: Scheduler<u32>,
-    expected: BTreeMap<&'static str, u64>,
-    now: Instant,
-    arrived: u32,
+    pub(super) now: Instant,
+    pub(super) jobs: Vec<Job>,
+    /// What every job wishes for.
+    pub(super) selection: Selection,
+    /// Jobs whose runs have ended, and the runners.
+    pub(super) ran: Vec<(u32, usize)>,
     settled: BTreeSet<u32>,
-    running: Vec<(u32, ModelId, u64)>,
-    /// When the first of `running` got the device.
-    begun: Instant,
-    deadlines: BTreeMap<u32, (Deadline, Pace)>,
-    /// Jobs with an answer, and how often they have run.
-    answered: BTreeMap<u32, usize>,
-    streams: BTreeMap<u32, StreamName>,
-    late: Vec<u32>,
-    /// Whether jobs come back when their runs end by themselves.
-    returns: bool,
+    running: Vec<Running>,
+    retired: BTreeSet<&'static str>,
+    pub(super) late: Vec<u32>,
 }
 
 impl Simulation {
-    fn new() -> Self {
-        let now = Clock.now();
+    fn new(setup: Setup) -> Self {
+        let terms =
+            [0, 1, 2, 3].map(|stream| (stream, Terms { priority: stream / 2, minimum_share: 0.1 }));
+        Self::with_terms(setup, &terms)
+    }
+
+    pub(super) fn with_terms(setup: Setup, terms: &[(u8, Terms)]) -> Self {
+        let scheduler = setup.scheduler(terms);
         Self {
-            scheduler: scheduler(),
-            expected: BTreeMap::from([("small", 5), ("middle", 20), ("large", 60)]),
-            now,
-            begun: now,
-            late: Vec::new(),
-            returns: false,
-            arrived: 0,
+            setup,
+            scheduler,
+            now: Clock.now(),
+            jobs: Vec::new(),
+            selection: ranking(&ALL),
+            ran: Vec::new(),
             settled: BTreeSet::new(),
             running: Vec::new(),
-            deadlines: BTreeMap::new(),
-            answered: BTreeMap::new(),
-            streams: BTreeMap::new(),
+            retired: BTreeSet::new(),
+            late: Vec::new(),
         }
     }
 
     fn settle(&mut self, job: u32) {
         assert!(self.settled.insert(job), "job {job} has two outcomes");
+        self.jobs[job as usize].waits_since = None;
     }
 
     fn happen(&mut self, event: &Event) {
         match *event {
             Event::Arrive { stream, budget, work } => self.arrive(stream, budget, work),
-            Event::Finish { percent } => self.finish(percent),
-            Event::Return { percent } => self.come_back(percent),
-            Event::Fail => self.fail(),
+            Event::Finish { which, percent } => self.finish(which, percent),
+            Event::Return { which, percent } => self.come_back(which, percent),
+            Event::Fail { which } => self.fail(which),
             Event::Retire(number) => {
-                if let Some(name) = ALL.get(number) {
+                if let Some(&name) = ALL.get(number) {
                     self.scheduler.retire(&model(name));
+                    self.retired.insert(name);
+                }
+            }
+            Event::Restore(number) => {
+                let name = ALL.get(number).filter(|name| self.retired.remove(*name));
+                if let Some(name) = name {
+                    self.scheduler.restore(&model(name));
                 }
             }
             Event::Wait(milliseconds) => self.now += ms(milliseconds),
@@ -97,154 +188,239 @@ impl Simulation {
         self.decide();
     }
 
-    fn arrive(&mut self, stream: u8, budget: u64, work: bool) {
-        let job = self.arrived;
-        self.arrived += 1;
+    pub(super) fn arrive(&mut self, stream: u8, budget: u64, work: bool) {
+        let job = self.jobs.len() as u32;
         let pace = if work { Pace::Work } else { Pace::Clock };
-        let due = (due(self.now, budget), pace);
-        self.deadlines.insert(job, due);
-        let stream = StreamName::new(&stream.to_string());
-        self.streams.insert(job, stream.clone());
-        match self.scheduler.submit(job, &stream, ranking(&ALL), due, self.now) {
+        let deadline = due(self.now, budget);
+        let waits_since = Some(self.now);
+        self.jobs.push(Job { deadline, pace, stream, runs: 0, waits_since });
+        let selection = self.selection.clone();
+        match self.scheduler.submit(job, &name(stream), selection, (deadline, pace), self.now) {
             Admission::Waits => {}
             Admission::Displaced(older) => {
-                assert!(!self.answered.contains_key(&older), "an answer was thrown away");
+                assert_eq!(self.jobs[older as usize].runs, 0, "an answer was thrown away");
                 self.settle(older);
             }
         }
     }
 
-    /// The run ends, and the job comes back, as often as there are models.
-    fn come_back(&mut self, percent: u64) {
-        let Some((job, ..)) = self.running.first() else { return };
-        let job = *job;
-        if self.answered.get(&job).is_some_and(|runs| *runs + 1 >= ALL.len()) {
-            return self.finish(percent);
-        }
-        self.end_run(percent);
-        *self.answered.entry(job).or_default() += 1;
-        let stream = self.streams[&job].clone();
-        let due = self.deadlines[&job];
-        self.scheduler.submit_again(job, &stream, ranking(&ALL), due, self.now);
-        self.begin();
-    }
-
-    fn finish(&mut self, percent: u64) {
-        if self.running.is_empty() {
-            return;
-        }
-        let job = self.end_run(percent);
-        self.settle(job);
-        self.begin();
-    }
-
-    fn end_run(&mut self, percent: u64) -> u32 {
-        let (job, model, serial) = self.running.remove(0);
-        assert!(self.scheduler.is_turn_of(serial));
-        let took = ms(self.expected[model.as_str()] * percent / 100);
-        self.now = self.now.max(self.begun + took);
-        self.scheduler.finished(serial, &model, Cost { preprocess: Duration::ZERO, run: took });
-        let (deadline, pace) = self.deadlines[&job];
+    /// Ends one of the runs that have begun.
+    fn end_run(&mut self, which: usize, percent: u64) -> Option<u32> {
+        let begun: Vec<usize> =
+            (0..self.running.len()).filter(|&at| self.running[at].begun.is_some()).collect();
+        let at = *begun.get(which % begun.len().max(1))?;
+        let Running { job, runner, serial, begun } = self.running.remove(at);
+        let took = ms(self.setup.runners[runner].3 * percent / 100);
+        self.now = self.now.max(begun? + took);
+        self.scheduler.finished(serial, runner, Cost { preprocess: Duration::ZERO, run: took });
+        let Job { deadline, pace, ref mut runs, .. } = self.jobs[job as usize];
+        *runs += 1;
+        self.ran.push((job, runner));
         if pace == Pace::Clock && !deadline.is_met_by(self.now) {
             self.late.push(job);
         }
-        job
+        Some(job)
     }
 
-    /// Gives the device to the first of `running`.
-    fn begin(&mut self) {
-        if !self.running.is_empty() {
-            self.begun = self.now;
-            self.scheduler.started(self.now);
-        }
-    }
-
-    fn end_runs_until(&mut self, until: Instant) {
-        while let Some((_, model, _)) = self.running.first() {
-            if self.begun + ms(self.expected[model.as_str()]) > until {
-                return;
-            }
-            if self.returns {
-                self.come_back(100);
-            } else {
-                self.finish(100);
-            }
-            self.decide();
-        }
-    }
-
-    fn fail(&mut self) {
-        if let Some((job, _, serial)) = self.running.pop() {
-            self.scheduler.given_up(serial);
+    fn finish(&mut self, which: usize, percent: u64) {
+        if let Some(job) = self.end_run(which, percent) {
             self.settle(job);
         }
     }
 
-    fn decide(&mut self) {
+    /// The run ends, and the job comes back, as often as there are models.
+    fn come_back(&mut self, which: usize, percent: u64) {
+        let Some(number) = self.end_run(which, percent) else { return };
+        let job = &mut self.jobs[number as usize];
+        if job.runs >= ALL.len() {
+            return self.settle(number);
+        }
+        job.waits_since = Some(self.now);
+        let (name, due) = (name(job.stream), (job.deadline, job.pace));
+        self.scheduler.submit_again(number, &name, ranking(&ALL), due, self.now);
+    }
+
+    fn fail(&mut self, which: usize) {
+        if self.running.is_empty() {
+            return;
+        }
+        let run = self.running.remove(which % self.running.len());
+        self.scheduler.given_up(run.serial);
+        self.settle(run.job);
+    }
+
+    pub(super) fn decide(&mut self) {
         loop {
+            self.begin();
             match self.scheduler.next(self.now) {
-                Decision::Idle => return,
+                Decision::Idle => break,
                 Decision::Expired { job, shortfall, .. } => {
-                    assert!(!self.answered.contains_key(&job), "an answer expired");
+                    assert_eq!(self.jobs[job as usize].runs, 0, "an answer expired");
                     assert!(shortfall.quickest.is_none() || shortfall.needed > shortfall.left);
                     self.settle(job);
                 }
                 Decision::Settle { job, .. } => {
-                    assert!(self.answered.contains_key(&job), "there is no answer to go out");
+                    assert!(self.jobs[job as usize].runs > 0, "there is no answer to go out");
                     self.settle(job);
                 }
-                Decision::Run { job, model, serial, .. } => {
-                    let (deadline, pace) = self.deadlines[&job];
-                    assert!(
-                        pace == Pace::Work || !deadline.remaining(self.now).is_zero(),
-                        "job {job} was started after its deadline"
-                    );
-                    self.running.push((job, model, serial));
-                    if self.running.len() == 1 {
-                        self.begin();
-                    }
-                    assert!(self.running.len() <= 2, "more than one run is committed ahead");
-                }
+                Decision::Run { job, runner, serial, .. } => self.run(job, runner, serial),
             }
+        }
+        self.check_that_nothing_idles();
+    }
+
+    fn run(&mut self, job: u32, runner: usize, serial: u64) {
+        let Job { deadline, pace, waits_since, .. } = &mut self.jobs[job as usize];
+        assert!(waits_since.take().is_some(), "job {job} did not wait");
+        let (name, device, _, took) = self.setup.runners[runner];
+        assert!(!self.retired.contains(name), "{name} is gone");
+        assert!(
+            *pace == Pace::Work || deadline.is_met_by(self.now + ms(took)),
+            "job {job} was started though it can only be late"
+        );
+        self.running.push(Running { job, runner, serial, begun: None });
+        let taken = self.running.iter().filter(|run| self.setup.runners[run.runner].1 == device);
+        assert!(taken.count() <= self.setup.cores[device] + 1, "too many are committed ahead");
+    }
+
+    /// Begins the runs whose turn it is.
+    fn begin(&mut self) {
+        for run in self.running.iter_mut().filter(|run| run.begun.is_none()) {
+            if self.scheduler.is_turn_of(run.serial) {
+                run.begun = Some(self.now);
+                self.scheduler.started(run.serial, self.now);
+            }
+        }
+        for (device, &cores) in self.setup.cores.iter().enumerate() {
+            assert!(self.taken(device) <= cores, "more runs than cores");
+        }
+    }
+
+    /// Cores of a device that runs have taken.
+    fn taken(&self, device: usize) -> usize {
+        let runs = self.running.iter().filter(|run| run.begun.is_some());
+        let runners = runs.map(|run| self.setup.runners[run.runner]);
+        runners.filter(|runner| runner.1 == device).map(|runner| runner.2).sum()
+    }
+
+    /// No decided run waits for a device that does nothing.
+    fn check_that_nothing_idles(&self) {
+        for device in 0..self.setup.cores.len() {
+            let mut runs = self.running.iter();
+            let waits = runs.any(|run| self.setup.runners[run.runner].1 == device);
+            assert!(self.taken(device) > 0 || !waits, "device {device} idles");
         }
     }
 
     fn drain(&mut self) {
         while !self.running.is_empty() {
-            self.finish(100);
+            self.finish(0, 100);
             self.decide();
         }
-        assert!(self.scheduler.is_over(), "jobs wait though the device is free");
+        assert!(self.scheduler.is_over(), "jobs wait though every device is free");
+    }
+
+    /// Lets runs end as expected until then; what comes back does so as long as it may.
+    pub(super) fn pass_until(&mut self, until: Instant, returns: bool) {
+        loop {
+            let end = |run: &Running| Some(run.begun? + ms(self.setup.runners[run.runner].3));
+            let begun = self.running.iter().filter_map(end);
+            let Some((which, at)) = begun.enumerate().min_by_key(|&(_, at)| at) else { break };
+            if at > until {
+                break;
+            }
+            self.now = self.now.max(at);
+            if returns {
+                self.come_back(which, 100);
+            } else {
+                self.finish(which, 100);
+            }
+            self.decide();
+        }
+        self.now = self.now.max(until);
+    }
+
+    /// New jobs by the clock that wait, and what of them could be in time if started now.
+    fn startable(&self) -> Vec<u32> {
+        let quickest = |device: usize| {
+            let there = self.setup.runners.iter().filter(move |runner| {
+                runner.1 == device && runner.2 <= self.setup.cores[device] - self.taken(device)
+            });
+            there.filter(|runner| !self.retired.contains(runner.0)).map(|runner| runner.3).min()
+        };
+        let least = (0..self.setup.cores.len()).filter_map(quickest).min();
+        let waits = |(number, job): (usize, &Job)| {
+            let is_new = job.waits_since.is_some() && job.runs == 0 && job.pace == Pace::Clock;
+            let could = least.is_some_and(|took| job.deadline.is_met_by(self.now + ms(took)));
+            (is_new && could).then_some(number as u32)
+        };
+        self.jobs.iter().enumerate().filter_map(waits).collect()
     }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
 
     #[test]
-    fn every_job_has_exactly_one_outcome(events in prop::collection::vec(event(), 0..120)) {
-        let mut simulation = Simulation::new();
+    fn every_job_has_exactly_one_outcome(
+        setup in setup(),
+        events in prop::collection::vec(event(), 0..80),
+    ) {
+        let mut simulation = Simulation::new(setup);
         for event in &events {
             simulation.happen(event);
         }
         simulation.drain();
-        prop_assert_eq!(simulation.settled.len(), simulation.arrived as usize);
+        prop_assert_eq!(simulation.settled.len(), simulation.jobs.len());
     }
 
     #[test]
-    fn runs_that_take_as_long_as_expected_are_never_late(
-        arrivals in prop::collection::vec((0..4_u8, 1..200_u64, 0..40_u64), 0..80),
+    fn runs_that_take_as_long_as_expected_are_in_time_and_no_core_idles(
+        setup in setup(),
+        arrivals in prop::collection::vec((0..4_u8, 1..200_u64, 0..40_u64), 0..50),
         returns in any::<bool>(),
     ) {
-        let mut simulation = Simulation { returns, ..Simulation::new() };
+        let mut simulation = Simulation::new(setup);
         for (stream, budget, wait) in arrivals {
             let arrival = simulation.now + ms(wait);
-            simulation.end_runs_until(arrival);
-            simulation.now = arrival;
+            simulation.pass_until(arrival, returns);
             simulation.happen(&Event::Arrive { stream, budget, work: false });
+            prop_assert!(simulation.startable().is_empty(), "a core idles");
         }
         let far = simulation.now + ms(100_000);
-        simulation.end_runs_until(far);
+        simulation.pass_until(far, returns);
         prop_assert!(simulation.late.is_empty(), "late: {:?}", simulation.late);
+        prop_assert_eq!(simulation.settled.len(), simulation.jobs.len());
+    }
+
+    #[test]
+    fn what_can_all_be_in_time_goes_in_the_order_of_the_deadlines(
+        budgets in prop::collection::vec((0..8_u8, 1..400_u64), 1..16),
+    ) {
+        // One job of each stream, all quick enough together by the small model alone.
+        let mut simulation = Simulation::new(Setup::one_core());
+        let mut streams = BTreeSet::new();
+        let mut sorted: Vec<(u64, u32)> = Vec::new();
+        for (stream, budget) in budgets {
+            if streams.insert(stream) {
+                let job = simulation.jobs.len() as u32;
+                let deadline = due(simulation.now, 60 + budget);
+                let waits_since = Some(simulation.now);
+                simulation.jobs.push(Job { deadline, pace: Pace::Clock, stream, runs: 0, waits_since });
+                let due = (deadline, Pace::Clock);
+                simulation.scheduler.submit(job, &name(stream), ranking(&["small"]), due, simulation.now);
+                sorted.push((budget, job));
+            }
+        }
+        sorted.sort_unstable();
+        let mut order = Vec::new();
+        while order.len() < sorted.len() {
+            simulation.decide();
+            order.extend(simulation.running.iter().map(|run| run.job).filter(|job| !order.contains(job)).collect::<Vec<_>>());
+            simulation.finish(0, 100);
+        }
+        let deadline = |job: &u32| simulation.jobs[*job as usize].deadline;
+        prop_assert!(order.windows(2).all(|pair| deadline(&pair[0]) <= deadline(&pair[1])));
+        prop_assert!(simulation.late.is_empty());
     }
 }

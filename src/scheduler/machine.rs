@@ -1,0 +1,197 @@
+//! What can run: compute devices, and models on them.
+
+use std::time::{Duration, Instant};
+
+use super::latency::{Cost, Latency};
+use super::price::Price;
+use crate::models::ModelId;
+
+/// Runs committed beyond those that the cores can take: the tensor of one more frame is made
+/// meanwhile.
+const AHEAD: usize = 1;
+
+/// A compute device as it is before any run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceTerms {
+    /// Its name, as manifests and configurations say: `cpu`, `gpu0`.
+    pub name: String,
+    /// How many cores runs may take at a time. A device that runs one model at a time, like most
+    /// GPUs, has one.
+    pub cores: usize,
+}
+
+/// A model on a device, with a number of threads.
+#[derive(Clone, Debug)]
+pub struct Runner {
+    /// The model.
+    pub model: ModelId,
+    /// The device, by its place in the list.
+    pub device: usize,
+    /// The cores that a run takes: its threads on a processor, one elsewhere. At most the device's.
+    pub cores: usize,
+    /// What a run takes.
+    pub latency: Latency,
+}
+
+impl Runner {
+    /// Core time of a run as expected.
+    pub(super) fn work(&self) -> Duration {
+        self.latency.expected().run * self.cores as u32
+    }
+}
+
+/// A device and the runs that are decided for it.
+#[derive(Debug)]
+pub(super) struct Device {
+    cores: usize,
+    /// In the order of the decisions.
+    committed: Vec<Commitment>,
+    pub(super) price: Price,
+}
+
+/// A decided run.
+#[derive(Debug)]
+struct Commitment {
+    serial: u64,
+    cores: usize,
+    cost: Cost,
+    /// How much longer the run may take than its cost says, with the probability asked for.
+    spread: Duration,
+    decided: Instant,
+    started: Option<Instant>,
+}
+
+impl Device {
+    pub(super) fn new(terms: &DeviceTerms) -> Self {
+        Self { cores: terms.cores.max(1), committed: Vec::new(), price: Price::default() }
+    }
+
+    pub(super) fn cores(&self) -> usize {
+        self.cores
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.committed.is_empty()
+    }
+
+    /// Whether a further run may be decided.
+    pub(super) fn is_open(&self) -> bool {
+        let mut taken = 0;
+        let beyond = self.committed.iter().filter(|run| {
+            taken += run.cores;
+            taken > self.cores
+        });
+        beyond.count() < AHEAD
+    }
+
+    pub(super) fn commit(&mut self, serial: u64, runner: &Runner, now: Instant) {
+        let (cost, spread) = (runner.latency.expected(), runner.latency.spread());
+        let commitment =
+            Commitment { serial, cores: runner.cores, cost, spread, decided: now, started: None };
+        self.committed.push(commitment);
+    }
+
+    /// Whether a run may begin: all decided before have begun, and there are cores for it.
+    pub(super) fn is_turn_of(&self, serial: u64) -> bool {
+        let mut taken = 0;
+        for run in &self.committed {
+            taken += run.cores;
+            if run.serial == serial {
+                return taken <= self.cores;
+            }
+            if run.started.is_none() {
+                return false;
+            }
+        }
+        false
+    }
+
+    pub(super) fn start(&mut self, serial: u64, now: Instant) {
+        if let Some(run) = self.committed.iter_mut().find(|run| run.serial == serial) {
+            run.started = Some(now);
+        }
+    }
+
+    pub(super) fn release(&mut self, serial: u64) {
+        self.committed.retain(|run| run.serial != serial);
+    }
+
+    /// When the cores are expected to be free.
+    pub(super) fn occupancy(&self, now: Instant) -> Occupancy {
+        let mut occupancy = Occupancy::idle(self.cores, now);
+        for run in &self.committed {
+            match run.started {
+                Some(started) => {
+                    occupancy.take(run.cores, (started + run.cost.run).max(now), run.spread);
+                }
+                None => {
+                    let slot = occupancy.slot(run.cores);
+                    let finish = slot.finish(run.cost, run.decided);
+                    occupancy.take(run.cores, finish, slot.with(run.spread));
+                }
+            }
+        }
+        occupancy
+    }
+}
+
+/// When each core of a device is expected to be free, the first one first.
+#[derive(Clone, Debug)]
+pub(super) struct Occupancy {
+    cores: Vec<Slot>,
+    now: Instant,
+}
+
+/// When cores are expected to be free, and by how much later that may be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slot {
+    pub(super) free: Instant,
+    late_by: Duration,
+}
+
+impl Slot {
+    /// When a run of such a cost would end, if its tensor can be begun at `from`. The tensor is made
+    /// while the runs before go on.
+    pub(super) fn finish(self, cost: Cost, from: Instant) -> Instant {
+        self.free.max(from + cost.preprocess) + cost.run
+    }
+
+    /// How much later than expected a run with such a spread of its own may end: spreads of
+    /// independent runs add up as their squares do.
+    pub(super) fn with(self, spread: Duration) -> Duration {
+        if self.late_by.is_zero() {
+            return spread;
+        }
+        let squares = self.late_by.as_secs_f64().powi(2) + spread.as_secs_f64().powi(2);
+        Duration::from_secs_f64(squares.sqrt())
+    }
+}
+
+impl Occupancy {
+    fn idle(cores: usize, now: Instant) -> Self {
+        let slot = Slot { free: now, late_by: Duration::ZERO };
+        Self { cores: vec![slot; cores], now }
+    }
+
+    /// When so many cores are free at once.
+    pub(super) fn slot(&self, cores: usize) -> Slot {
+        self.cores[cores.clamp(1, self.cores.len()) - 1]
+    }
+
+    /// So many cores are taken until then.
+    pub(super) fn take(&mut self, cores: usize, until: Instant, late_by: Duration) {
+        let taken = cores.min(self.cores.len());
+        self.cores[..taken].fill(Slot { free: until, late_by });
+        self.cores.sort_by_key(|slot| slot.free);
+    }
+
+    /// Core time until all cores are free.
+    pub(super) fn backlog(&self) -> Duration {
+        self.cores.iter().map(|slot| slot.free.saturating_duration_since(self.now)).sum()
+    }
+
+    /// The latest that any core may be late.
+    pub(super) fn late_by(&self) -> Duration {
+        self.cores.iter().map(|slot| slot.late_by).max().unwrap_or_default()
+    }
+}

@@ -1,0 +1,129 @@
+//! Which model a job gets.
+
+use std::time::Duration;
+
+use super::{Plan, Scheduler, View, Waiting};
+use crate::frame::Pace;
+use crate::outcome::Reason;
+use crate::premodel::Selection;
+
+/// A model that a job would like to have.
+pub(super) struct Wish {
+    /// The share of right answers that it is expected to bring; never more than that of a wish
+    /// before it, so that at no price the first is the best.
+    pub(super) value: f32,
+    /// The runners of the model, the narrow ones first.
+    pub(super) runners: Vec<usize>,
+}
+
+/// What a job gets.
+pub(super) struct Choice {
+    pub(super) runner: usize,
+    pub(super) reason: Reason,
+}
+
+impl<J> Scheduler<J> {
+    /// The models of a selection that are there.
+    pub(super) fn wishes(&self, selection: &Selection) -> Vec<Wish> {
+        let known = selection.ranking.iter().filter_map(|(model, value)| {
+            let runners = self.of_model.get(model)?.clone();
+            Some(Wish { value: *value, runners })
+        });
+        let mut wishes: Vec<Wish> = known.collect();
+        // What is ranked first is worth at least what comes after it.
+        let mut best = f32::NEG_INFINITY;
+        for wish in wishes.iter_mut().rev() {
+            best = best.max(wish.value);
+            wish.value = best;
+        }
+        wishes
+    }
+
+    /// Tells the device of the best that a new job could have at the present prices, if it were alone,
+    /// how much time that takes.
+    pub(super) fn ask_for(&mut self, wishes: &[Wish], left: Duration) -> Duration {
+        let fits = |place: &&usize| {
+            let latency = &self.runners[**place].latency;
+            latency.expected().total() + latency.spread() <= left
+        };
+        let worth = |wish: &Wish| {
+            let place = *wish.runners.iter().find(fits)?;
+            Some((wish.value - self.price_of(place, Duration::ZERO), place))
+        };
+        let mut best: Option<(f32, usize)> = None;
+        for (worth, place) in wishes.iter().filter_map(worth) {
+            if best.is_none_or(|(most, _)| worth > most) {
+                best = Some((worth, place));
+            }
+        }
+        match best {
+            Some((worth, place)) if worth > 0.0 => {
+                let work = self.runners[place].work();
+                self.devices[self.runners[place].device].price.ask(work);
+                work
+            }
+            Some(_) | None => Duration::ZERO,
+        }
+    }
+
+    /// What a run costs the frames to come, as a share of right answers, if the frame has asked for
+    /// `asked` core time before.
+    pub(super) fn price_of(&self, place: usize, asked: Duration) -> f32 {
+        let runner = &self.runners[place];
+        self.devices[runner.device].price.per_second(asked) * runner.work().as_secs_f32()
+    }
+
+    /// The best that a new job can get on the devices that are open: of the runs that are in time
+    /// and cost no other job its answer, the one that is worth most at the present prices; where
+    /// each costs another one's, the quickest.
+    pub(super) fn choose(&self, index: usize, plan: &Plan, view: &View) -> Option<Choice> {
+        let job = &self.waiting[index];
+        let mut best: Option<(f32, usize, usize)> = None;
+        let mut quickest: Option<(Duration, usize, usize)> = None;
+        for (rank, wish) in job.wishes.iter().enumerate() {
+            for &place in &wish.runners {
+                let runner = &self.runners[place];
+                if !view.is_open_to(runner) || !view.is_in_time(job, runner) {
+                    continue;
+                }
+                let work = runner.work();
+                if quickest.is_none_or(|(least, ..)| work < least) {
+                    quickest = Some((work, rank, place));
+                }
+                if job.pace == Pace::Clock && !plan.has_room_for(work, index, runner.device) {
+                    continue;
+                }
+                let worth = match job.pace {
+                    Pace::Clock => {
+                        let price = plan.prices[runner.device] * work.as_secs_f32();
+                        wish.value - price.max(self.price_of(place, job.asked))
+                    }
+                    Pace::Work => wish.value,
+                };
+                if best.is_none_or(|(most, ..)| worth > most) {
+                    best = Some((worth, rank, place));
+                }
+                break;
+            }
+        }
+        let best = best.map(|(_, rank, place)| (rank, place));
+        let (rank, place) = best.or(quickest.map(|(_, rank, place)| (rank, place)))?;
+        Some(Choice { runner: place, reason: self.reason(job, rank, view) })
+    }
+
+    fn reason(&self, job: &Waiting<J>, rank: usize, view: &View) -> Reason {
+        let preferred = job.wishes.iter().position(|wish| !wish.runners.is_empty());
+        match preferred {
+            Some(first) if first < rank => {
+                let mut runners = job.wishes[first].runners.iter().map(|&at| &self.runners[at]);
+                let model = self.runners[job.wishes[first].runners[0]].model.clone();
+                if runners.any(|runner| view.is_in_time(job, runner)) {
+                    Reason::PreferredTooCostly(model)
+                } else {
+                    Reason::PreferredTooSlow(model)
+                }
+            }
+            Some(_) | None => Reason::Preferred(job.selection.basis),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What a second of a core is worth to the frames that are still to come.
+//!
+//! A run that betters one answer can cost later frames theirs. What a second is worth to them is
+//! learnt from a *virtual backlog*: every frame that arrives adds the core time that it would like to
+//! have at the present price, whether it gets it or not, and time drains what the cores can do. The
+//! price rises with the backlog, frames ask for less, and both settle where frames ask for just what
+//! the cores can do; below that load the backlog is empty and time costs nothing. This is
+//! drift-plus-penalty control (Neely, "Stochastic Network Optimization with Application to
+//! Communication and Queueing Systems", 2010) with a price that grows exponentially, as prices differ
+//! by orders of magnitude between a light overload and a heavy one.
+
+use std::time::{Duration, Instant};
+
+/// The backlog that costs nothing, in core seconds: frames of several streams that come at once are no
+/// overload.
+const FREE: f64 = 0.1;
+
+/// By so much more backlog the price rises `e`-fold.
+const FOLD: f64 = 0.1;
+
+/// Shares of right answers that a second of a core is worth when [`FREE`] is passed by 0.7 of
+/// [`FOLD`].
+const SCALE: f64 = 0.5;
+
+/// The largest backlog, in core seconds: beyond the price there, no model is worth its time.
+const LARGEST: f64 = 0.8;
+
+/// The price of a device's time.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Price {
+    /// Core seconds.
+    backlog: f64,
+    updated: Option<Instant>,
+}
+
+impl Price {
+    /// Lets time pass on a device with so many cores.
+    pub(super) fn pass(&mut self, now: Instant, cores: usize) {
+        let since = self.updated.map_or(Duration::ZERO, |then| now.saturating_duration_since(then));
+        self.backlog = (self.backlog - since.as_secs_f64() * cores as f64).max(0.0);
+        self.updated = Some(now);
+    }
+
+    /// A frame would like to have so much core time.
+    pub(super) fn ask(&mut self, work: Duration) {
+        self.backlog = (self.backlog + work.as_secs_f64()).min(LARGEST);
+    }
+
+    /// Shares of right answers that a second of a core is worth to all frames but one that has asked
+    /// for `own` core time.
+    pub(super) fn per_second(&self, own: Duration) -> f32 {
+        let of_others = self.backlog - own.as_secs_f64() - FREE;
+        (SCALE * (of_others.max(0.0) / FOLD).exp_m1()) as f32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+
+    const NOTHING: Duration = Duration::ZERO;
+
+    #[test]
+    fn time_costs_nothing_while_the_cores_keep_up() {
+        let (start, mut price) = (Clock.now(), Price::default());
+        for frame in 1..100_u32 {
+            price.pass(start + frame * Duration::from_millis(10), 2);
+            assert_eq!(price.per_second(NOTHING), 0.0);
+            price.ask(Duration::from_millis(19));
+        }
+    }
+
+    #[test]
+    fn asking_for_too_much_makes_it_dear_and_a_rest_makes_it_cheap() {
+        let (start, mut price) = (Clock.now(), Price::default());
+        for frame in 1..150_u32 {
+            price.pass(start + frame * Duration::from_millis(10), 1);
+            price.ask(Duration::from_millis(15));
+        }
+        let dear = price.per_second(NOTHING);
+        assert!(dear > 50.0, "{dear}");
+        assert_eq!(price.per_second(Duration::from_secs(1)), 0.0, "no one pays for himself");
+        (0..1000).for_each(|_| price.ask(Duration::from_secs(1)));
+        assert!(price.per_second(NOTHING) > dear && price.per_second(NOTHING).is_finite());
+        price.pass(start + Duration::from_secs(3), 1);
+        assert_eq!(price.per_second(NOTHING), 0.0);
+    }
+}

@@ -1,0 +1,110 @@
+//! More frames than the device can answer, or answer well.
+
+use super::simulation::{Setup, Simulation};
+use super::*;
+use crate::scheduler::Terms;
+
+/// What came of ten seconds of video.
+#[derive(Debug, Default)]
+struct Tally {
+    /// Frames answered, by stream.
+    answered: [usize; 4],
+    captured: [usize; 4],
+    /// Runs of the small, the middle and the large model.
+    runs: [usize; 3],
+}
+
+impl Tally {
+    fn share(&self, stream: usize) -> f64 {
+        self.answered[stream] as f64 / self.captured[stream] as f64
+    }
+
+    fn share_of_runs(&self, place: usize) -> f64 {
+        self.runs[place] as f64 / self.runs.iter().sum::<usize>() as f64
+    }
+}
+
+/// The large model is a little better than the middle one, which is much better than the small one.
+fn wish() -> Selection {
+    let values = ALL.iter().zip([0.8, 0.75, 0.6]);
+    let ranking = values.map(|(name, value)| (model(name), value)).collect();
+    Selection { ranking, basis: Basis::Premodel }
+}
+
+/// Plays four streams with a frame every so many milliseconds each, by turns, on one core. Frames have
+/// 100 ms, and models take 60, 20 and 5 ms.
+fn play(every: u64, terms: &[(u8, Terms)]) -> Tally {
+    let mut simulation = Simulation::with_terms(Setup::one_core(), terms);
+    simulation.selection = wish();
+    let start = simulation.now;
+    for at in 0..10_000 {
+        simulation.pass_until(start + ms(at), false);
+        for stream in (0..4).filter(|stream| at % every == every / 4 * stream) {
+            simulation.arrive(stream as u8, 100, false);
+            simulation.decide();
+        }
+    }
+    simulation.pass_until(start + ms(11_000), false);
+    assert!(simulation.late.is_empty());
+    let mut tally = Tally::default();
+    for job in &simulation.jobs {
+        tally.captured[usize::from(job.stream)] += 1;
+    }
+    for &(job, runner) in &simulation.ran {
+        tally.answered[usize::from(simulation.jobs[job as usize].stream)] += 1;
+        tally.runs[runner] += 1;
+    }
+    tally
+}
+
+#[test]
+fn with_time_to_spare_every_frame_gets_the_best_model() {
+    let tally = play(300, &[]);
+    assert_eq!(tally.runs[..2], [0, 0], "{tally:?}");
+    assert!((0..4).all(|stream| tally.share(stream) > 0.99), "{tally:?}");
+}
+
+#[test]
+fn under_load_frames_get_quicker_models_rather_than_none() {
+    let tally = play(100, &[]);
+    assert!((0..4).all(|stream| tally.share(stream) > 0.97), "{tally:?}");
+    assert!(tally.share_of_runs(1) > 0.6, "20 ms for 25 that there are: {tally:?}");
+}
+
+#[test]
+fn frames_that_come_at_once_share_the_time() {
+    let now = Clock.now();
+    let mut scheduler = scheduler::<usize>();
+    for stream in 0..4 {
+        let name = StreamName::new(&stream.to_string());
+        scheduler.submit(stream, &name, wish(), (due(now, 100), Pace::Clock), now);
+    }
+    for turn in 0..4 {
+        let now = now + ms(20 * turn);
+        let Decision::Run { model, reason, serial, .. } = scheduler.next(now) else {
+            panic!("80 ms of 100")
+        };
+        assert_eq!(model.as_str(), "middle", "one large would leave two others the small one");
+        let is_last = turn == 3;
+        assert_eq!(matches!(reason, Reason::PreferredTooCostly(_)), !is_last);
+        scheduler.started(serial, now);
+        scheduler.finished(serial, 1, run_of(20));
+    }
+}
+
+#[test]
+fn an_overload_is_spread_and_no_stream_starves() {
+    let tally = play(10, &[]);
+    assert!(tally.share_of_runs(0) > 0.9, "{tally:?}");
+    assert!((0..4).all(|stream| (0.3..0.7).contains(&tally.share(stream))), "{tally:?}");
+}
+
+#[test]
+fn in_an_overload_priority_counts_and_a_minimum_share_is_kept() {
+    let first = Terms { priority: 9, minimum_share: 0.0 };
+    let modest = Terms { priority: 0, minimum_share: 0.25 };
+    let tally = play(10, &[(0, first), (1, modest)]);
+    assert!(tally.share(0) > 0.9, "{tally:?}");
+    assert!((0.2..0.4).contains(&tally.share(1)), "{tally:?}");
+    assert!((2..4).all(|stream| tally.share(stream) > 0.05), "{tally:?}");
+}
