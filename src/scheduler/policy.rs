@@ -264,7 +264,7 @@ impl<J> Scheduler<J> {
             return decision;
         }
         match self.first_choice(&plan, &view) {
-            Some((index, choice)) => self.commit(index, choice, now),
+            Some((index, choice)) => self.commit(index, choice, &view),
             None => Decision::Idle,
         }
     }
@@ -299,6 +299,7 @@ impl<J> Scheduler<J> {
     fn expire(&mut self, index: usize, view: &View) -> Decision<J> {
         let expired = self.remove(index, false);
         let shortfall = self.shortfall(&expired, view);
+        self.hold_back(&expired, None, view);
         let waited = view.now.saturating_duration_since(expired.submitted);
         Decision::Expired { job: expired.job, shortfall, waited }
     }
@@ -314,8 +315,23 @@ impl<J> Scheduler<J> {
         }
     }
 
-    fn commit(&mut self, index: usize, choice: Choice, now: Instant) -> Decision<J> {
+    /// Tells the runners wished for before `chosen` that only their estimates kept them from running.
+    fn hold_back(&mut self, job: &Waiting<J>, chosen: Option<usize>, view: &View) {
+        let ranked = job.wishes.iter().flat_map(|wish| &wish.runners);
+        for &place in ranked.take_while(|&&place| Some(place) != chosen) {
+            let runner = &mut self.runners[place];
+            let (fastest, expected) = (runner.latency.fastest(), runner.latency.expected());
+            let fits = |cost| job.deadline.is_met_by(view.finish(job, runner, cost));
+            if fits(fastest) && !fits(expected) {
+                runner.latency.hold_back();
+            }
+        }
+    }
+
+    fn commit(&mut self, index: usize, choice: Choice, view: &View) -> Decision<J> {
+        let now = view.now;
         let job = self.remove(index, true);
+        self.hold_back(&job, Some(choice.runner), view);
         let runner = &self.runners[choice.runner];
         let serial = self.next_serial;
         self.next_serial += 1;
@@ -382,7 +398,12 @@ impl View {
     /// The finish of a run of this job, later than which it ends only with the probability that is
     /// allowed; by the time that the job's deadline counts.
     fn latest_finish<J>(&self, job: &Waiting<J>, runner: &Runner) -> Instant {
-        let (cost, spread) = (runner.latency.expected(), runner.latency.spread());
+        self.finish(job, runner, runner.latency.expected())
+    }
+
+    /// The same for a run of such a cost.
+    fn finish<J>(&self, job: &Waiting<J>, runner: &Runner, cost: Cost) -> Instant {
+        let spread = runner.latency.spread();
         match job.pace {
             Pace::Clock => {
                 let slot = self.occupancies[runner.device].slot(runner.cores);

@@ -252,3 +252,36 @@ fn the_tensor_is_made_while_the_run_before_goes_on() {
     assert_eq!(run(scheduler.next(now)).0, 2, "5 + 20 + 20, not 5 + 20 + 5 + 20");
     scheduler.finished(first, 0, cost);
 }
+
+#[test]
+fn an_estimate_that_shuts_its_model_out_relaxes_until_it_is_tried_again() {
+    let now = Clock.now();
+    let mut scheduler = on_one_core(&[("m", run_of(10))]);
+    submit(&mut scheduler, 0, &["m"], 900, now);
+    let (.., serial) = run(scheduler.next(now));
+    scheduler.started(serial, now);
+    scheduler.finished(serial, 0, run_of(5_000));
+    let frames = (1..500).find(|&job| {
+        submit(&mut scheduler, job, &["m"], 50, now);
+        matches!(scheduler.next(now), Decision::Run { .. })
+    });
+    assert!(frames.is_some_and(|frames| frames > 1), "{frames:?}");
+}
+
+#[test]
+fn a_busy_queue_does_not_make_a_model_look_faster() {
+    let now = Clock.now();
+    let runs = [run_of(10), run_of(60), run_of(60)];
+    let latency = Latency::from_costs(&runs).unwrap();
+    let device = DeviceTerms { name: "cpu".to_owned(), cores: 1 };
+    let runner = Runner { model: model("m"), device: 0, cores: 1, latency };
+    let mut scheduler = Scheduler::new(&[device], vec![runner]);
+    submit(&mut scheduler, 0, &["m"], 900, now);
+    let _ = run(scheduler.next(now));
+    for job in 1..100 {
+        submit(&mut scheduler, job, &["m"], 65, now);
+        assert_eq!(expired(scheduler.next(now)).0, job, "the device is taken for 60 ms");
+    }
+    submit(&mut scheduler, 100, &["m"], 115, now);
+    assert_eq!(expired(scheduler.next(now)).0, 100, "60 of waiting and 60 of running");
+}

@@ -17,6 +17,7 @@ impl<J> Scheduler<J> {
                 Ok(runner) => return Some(self.run_again(index, runner, view)),
                 Err(stop) => {
                     let answered = self.remove(index, true);
+                    self.hold_back(&answered, None, view);
                     let waited = view.now.saturating_duration_since(answered.submitted);
                     return Some(Decision::Settle { job: answered.job, stop, waited });
                 }
@@ -32,7 +33,7 @@ impl<J> Scheduler<J> {
             let work = self.runners[runner].work();
             self.devices[self.runners[runner].device].price.ask(work);
         }
-        self.commit(index, Choice { runner, reason }, view.now)
+        self.commit(index, Choice { runner, reason }, view)
     }
 
     /// The first runner that is in time, costs no other job its answer and is worth its price, or
