@@ -1,15 +1,15 @@
 //! Builds the stages, joins them, and takes them down in the order in which frames flow.
 //!
 //! Threads: main (signals and events), GStreamer's streaming threads or an image stream's own,
-//! `select`, `prepare`, one `worker-<model>` each, `output`. Closing flows with the data: capture
-//! stops, the mailbox closes, `select` closes the queue, `prepare` empties it and lets go of the
-//! workers, the last ticket is settled, output ends. No stage is told to stop; each runs out of
-//! work. The thread `stop` takes pipelines down, which can take long, so that main stays awake.
+//! `select`, `prepare`, one `worker-<model>` each, `supervise`, `output`. Closing flows with the data: capture
+//! stops, the mailbox closes, `select` closes the queue, `prepare` empties it and dismisses
+//! the workers, the last ticket is settled, output ends. No stage is told to stop; each runs out of
+//! work. A worker that is stuck is not waited for: `supervise` has fenced it by then. The thread `stop` takes pipelines down, which can take long, so that main stays awake.
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use crossbeam_channel::{Receiver, Sender, at, bounded, never, select, unbounded};
@@ -18,21 +18,21 @@ use crate::capture::mailbox::{self, Delivery};
 use crate::capture::{self, Capture, CaptureError, EventKind, Extent, StreamSpec};
 use crate::clock::Clock;
 use crate::frame::StreamName;
-use crate::inference::Roster;
-use crate::inference::prepare::{self, Lane};
+use crate::health::Health;
 use crate::inference::worker::Worker;
-use crate::models::ModelId;
+use crate::inference::{
+    Build, Classifier, LateLimits, Preprocessor, Roster, Supervisor, Work, Workshop, prepare,
+};
+use crate::models::{Manifest, ModelId};
 use crate::output::{self, OutputEvent, Progress, Summary};
 use crate::scheduler::estimate::OnTime;
 use crate::scheduler::{DeviceTerms, Queue, Scheduler, Terms};
 use crate::select::{self, Every, Habit, Selector};
+use crate::threads::Threads;
 
 /// Settled frames that the output stage may lag behind by. A reader that stops reading stops the
 /// stages, as with any pipe, and nothing is lost.
 const SETTLED_CAPACITY: usize = 4096;
-
-/// Prepared jobs that wait for one worker: as many as the scheduler commits.
-const JOB_CAPACITY: usize = 2;
 
 /// Time that the stages get to finish their work once capture has stopped.
 const GRACE: Duration = Duration::from_secs(10);
@@ -47,6 +47,8 @@ pub struct Plan {
     pub selector: Selector,
     /// Labels in each answer.
     pub top_k: usize,
+    /// When runs are too late.
+    pub late: LateLimits,
     /// Where records go.
     pub sink: Box<dyn Write + Send>,
     /// Where progress shows.
@@ -123,6 +125,9 @@ fn refuse_mixed_paces(streams: &[StreamPlan]) -> anyhow::Result<()> {
 /// What runs.
 struct Run {
     threads: Threads,
+    supervisor: Arc<Supervisor>,
+    /// What a watchdog is fed by.
+    health: Health,
     captures: BTreeMap<StreamName, Capture>,
     faults: Vec<(StreamName, CaptureError)>,
     /// Leads to the thread that stops captures.
@@ -159,9 +164,17 @@ impl Run {
         let scheduler = Scheduler::new(&[device], plan.roster.runners(), OnTime::default())
             .with_terms(terms.collect());
         let queue = Queue::new(scheduler, clock);
-        let lanes = start_workers(&mut threads, plan.roster, plan.top_k, clock)?;
-        let prepare_queue = queue.clone();
-        threads.spawn("prepare", move || prepare::run(prepare_queue, lanes, clock))?;
+        let health = Health::default();
+        let workshop = Workshop::new(build(&plan.roster, plan.top_k, clock));
+        let spawner = threads.spawner();
+        let supervisor =
+            Supervisor::new(queue.clone(), plan.late, workshop, spawner, health.clone(), clock);
+        let preprocessors = start_workers(&supervisor, plan.roster, plan.top_k, clock)?;
+        let overseer = Arc::clone(&supervisor);
+        threads.spawn("supervise", move || overseer.run())?;
+        let (prepare_queue, employer) = (queue.clone(), Arc::clone(&supervisor));
+        let prepare = move || prepare::run(prepare_queue, preprocessors, employer, clock);
+        threads.spawn("prepare", prepare)?;
         let (mailbox, frames) = mailbox::mailbox();
         let habits = plan.streams.iter().map(|stream| (stream.spec.name.clone(), stream.habit()));
         let (habits, selector) = (habits.collect(), plan.selector);
@@ -171,8 +184,17 @@ impl Run {
 
         let (events, from_capture) = unbounded();
         let (captures, faults) = (BTreeMap::new(), Vec::new());
-        let mut run =
-            Self { threads, captures, faults, to_stop, from_capture, from_output, summary };
+        let mut run = Self {
+            threads,
+            supervisor,
+            health,
+            captures,
+            faults,
+            to_stop,
+            from_capture,
+            from_output,
+            summary,
+        };
         for stream in plan.streams {
             let (name, sender) = (stream.spec.name.clone(), mailbox.open(stream.delivery));
             match capture::start(&stream.spec, sender, settled.clone(), events.clone(), clock) {
@@ -213,7 +235,7 @@ impl Run {
                     // It has no more to say; that it is over is heard from its thread.
                     Err(_) => from_output = never(),
                 },
-                recv(self.threads.panics) -> thread => {
+                recv(self.threads.panics()) -> thread => {
                     let thread = thread.unwrap_or_default();
                     return Ending::Breakdown(anyhow!("thread {thread} has panicked"));
                 }
@@ -253,15 +275,22 @@ impl Run {
             Ending::Asked => (at(clock.now() + GRACE), None),
             Ending::Breakdown(error) => (at(clock.now() + GRACE), Some(error)),
         };
-        let joined = self.threads.join(signals, limit, clock);
+        let joined = self.threads.join(signals, limit, GRACE, clock).map_err(|error| {
+            match &*in_a_row(&self.supervisor.running()) {
+                "" => error,
+                models => error.context(format!("models that run: {models}")),
+            }
+        });
         let unwritten = self.from_output.try_iter().find_map(|event| match ending_of(event) {
             Ending::Breakdown(error) => Some(error),
             Ending::Complete | Ending::Asked => None,
         });
+        let late_work = self.supervisor.late_work();
+        let unsound = self.health.faults().into_iter().next().map(anyhow::Error::msg);
         Report {
-            summary: self.summary.try_recv().ok(),
+            summary: self.summary.try_recv().ok().map(|summary| Summary { late_work, ..summary }),
             faults: self.faults,
-            breakdown: breakdown.or(unwritten).or(joined.err()),
+            breakdown: breakdown.or(unwritten).or(joined.err()).or(unsound),
         }
     }
 }
@@ -279,101 +308,43 @@ fn ending_of(event: OutputEvent) -> Ending {
     }
 }
 
+/// Hires a worker for each model; the preprocessing stays with the caller.
 fn start_workers(
-    threads: &mut Threads,
+    supervisor: &Arc<Supervisor>,
     roster: Roster,
     top_k: usize,
     clock: Clock,
-) -> anyhow::Result<BTreeMap<ModelId, Lane>> {
-    let mut lanes = BTreeMap::new();
+) -> anyhow::Result<BTreeMap<ModelId, Preprocessor>> {
+    let mut preprocessors = BTreeMap::new();
     for classifier in roster.classifiers {
-        let (manifest, preprocessor, session) = classifier.into_parts();
-        let (jobs, from_prepare) = bounded(JOB_CAPACITY);
-        let model = manifest.id.clone();
-        let worker = Worker { manifest, session, top_k, clock };
-        threads.spawn(&format!("worker-{model}"), move || worker.run(from_prepare))?;
-        lanes.insert(model, Lane { preprocessor, jobs });
+        let model = classifier.manifest().id.clone();
+        let (preprocessor, work) = work_of(classifier, top_k, clock);
+        supervisor
+            .hire(model.clone(), work)
+            .with_context(|| format!("cannot start the worker of model {model}"))?;
+        preprocessors.insert(model, preprocessor);
     }
-    Ok(lanes)
+    Ok(preprocessors)
 }
 
-/// The threads of a run.
-struct Threads {
-    running: Vec<(String, JoinHandle<()>)>,
-    farewell: Farewells,
-    /// The names of those that are over.
-    exits: Receiver<String>,
-    /// The names of those that panicked.
-    panics: Receiver<String>,
+/// How models are built anew that the roster has.
+fn build(roster: &Roster, top_k: usize, clock: Clock) -> Build {
+    let manifests = roster.classifiers.iter().map(|classifier| classifier.manifest().clone());
+    let manifests: BTreeMap<ModelId, Manifest> =
+        manifests.map(|manifest| (manifest.id.clone(), manifest)).collect();
+    let loader = roster.loader.clone();
+    Box::new(move |model| {
+        let (classifier, _) = loader.load(&manifests[model])?;
+        Ok(work_of(classifier, top_k, clock).1)
+    })
 }
 
-impl Default for Threads {
-    fn default() -> Self {
-        let ((exit, exits), (panic, panics)) = (unbounded(), unbounded());
-        Self { running: Vec::new(), farewell: Farewells { exit, panic }, exits, panics }
-    }
+fn work_of(classifier: Classifier, top_k: usize, clock: Clock) -> (Preprocessor, Work) {
+    let (manifest, preprocessor, session) = classifier.into_parts();
+    let work = move |post, jobs| Worker { manifest, session, top_k, clock, post }.run(jobs);
+    (preprocessor, Box::new(work))
 }
 
-impl Threads {
-    fn spawn(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> anyhow::Result<()> {
-        let farewell = Farewell { thread: name.to_owned(), to: self.farewell.clone() };
-        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
-            let _farewell = farewell;
-            work();
-        });
-        let thread = thread.with_context(|| format!("cannot start the thread {name}"))?;
-        self.running.push((name.to_owned(), thread));
-        Ok(())
-    }
-
-    /// Waits for every thread to end of itself, until `limit` or for [`GRACE`] after a signal.
-    fn join(
-        self,
-        signals: &Receiver<()>,
-        mut limit: Receiver<Instant>,
-        clock: Clock,
-    ) -> anyhow::Result<()> {
-        let mut left: BTreeMap<String, JoinHandle<()>> = self.running.into_iter().collect();
-        let mut outcome = Ok(());
-        while !left.is_empty() {
-            select! {
-                recv(self.exits) -> thread => {
-                    let name = thread.unwrap_or_default();
-                    let Some(thread) = left.remove(&name) else { continue };
-                    if thread.join().is_err() {
-                        outcome = Err(anyhow!("thread {name} has panicked"));
-                    }
-                }
-                recv(signals) -> _ => limit = at(clock.now() + GRACE),
-                recv(limit) -> _ => {
-                    let names: Vec<&str> = left.keys().map(String::as_str).collect();
-                    bail!("given up after {GRACE:?}, still at work: {}", names.join(", "));
-                }
-            }
-        }
-        outcome
-    }
-}
-
-/// Where threads say that they are over.
-#[derive(Clone)]
-struct Farewells {
-    exit: Sender<String>,
-    panic: Sender<String>,
-}
-
-/// Says that its thread is over, whichever way it ends.
-struct Farewell {
-    thread: String,
-    to: Farewells,
-}
-
-impl Drop for Farewell {
-    fn drop(&mut self) {
-        // Nobody listens once main has given the threads up.
-        if thread::panicking() {
-            let _ = self.to.panic.send(self.thread.clone());
-        }
-        let _ = self.to.exit.send(self.thread.clone());
-    }
+fn in_a_row(models: &[ModelId]) -> String {
+    models.iter().map(ModelId::as_str).collect::<Vec<_>>().join(", ")
 }

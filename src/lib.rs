@@ -10,7 +10,8 @@
 //! 2. [`features`]: 29 cheap numbers are measured on a small working copy of the picture.
 //! 3. [`premodel`]: the numbers choose and rank the models: a [`premodel::Selection`].
 //! 4. [`scheduler`]: of the ranked models, the best that will finish before the frame's deadline.
-//! 5. [`inference`]: the picture becomes a tensor, the model runs, its output becomes labels.
+//! 5. [`inference`]: the picture becomes a tensor, the model runs, its output becomes labels. A run
+//!    that goes on too long beyond the deadline is ended, and its frame is late.
 //!    Under the adaptive policy ([`adaptive`]) a frame has a [`course`]: the answer is weighed, and
 //!    the frame may go back to the scheduler for another model. It needs no features but a
 //!    thumbnail, for what is remembered of its stream ([`scene`]).
@@ -19,8 +20,9 @@
 //! **Every captured frame owes exactly one outcome.** The ticket a frame carries enforces it:
 //! dropped unpaid, it reports [`outcome::Outcome::Abandoned`].
 //!
-//! [`daemon`] builds the stages and joins them; [`learn`] measures models and trains the premodel,
-//! off the path; [`simulate`] has the scheduler decide in simulated time.
+//! [`daemon`] builds the stages and joins them; [`health`] says whether the process can go on;
+//! [`learn`] measures models and trains the premodel, off the path; [`simulate`] has the scheduler
+//! decide in simulated time.
 
 pub mod clock;
 pub mod frame;
@@ -40,6 +42,7 @@ pub mod scheduler;
 pub mod commands;
 pub mod config;
 pub mod daemon;
+pub mod health;
 pub mod install;
 pub mod learn;
 pub mod onnx;
@@ -48,4 +51,5 @@ pub mod report;
 pub mod resample;
 pub mod select;
 pub mod simulate;
+pub mod threads;
 mod whole_file;

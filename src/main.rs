@@ -19,15 +19,19 @@ fn main() -> ExitCode {
     let progress = if cli.quiet { Progress::hidden() } else { Progress::on_stderr() };
     start_log(cli.log_level(), &progress);
     match cli.run(progress, Clock) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => end(0),
         Err(Failure { code, error }) => {
             // If nobody reads it, the exit code still tells.
             let _ = writeln!(io::stderr(), "classifyd: {error:#}");
-            // Without exit handlers: a run that was given up may still be in ONNX Runtime. All that
-            // was printed has been flushed.
-            signal_hook::low_level::exit(i32::from(code as u8))
+            end(code as u8)
         }
     }
+}
+
+/// Ends the process without exit handlers: a run that was given up may still be in ONNX Runtime,
+/// whose handlers would take apart what it uses. All that was printed has been flushed.
+fn end(code: u8) -> ! {
+    signal_hook::low_level::exit(i32::from(code))
 }
 
 /// Shows help, the version, or what is wrong with the command line.

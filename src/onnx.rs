@@ -13,6 +13,7 @@ use ndarray::Array4;
 use ort::ep;
 use ort::logging::LogLevel;
 use ort::session::builder::SessionBuilder;
+use ort::session::{RunOptions, SessionOutputs};
 use ort::value::{TensorElementType, TensorRef, ValueType};
 use thiserror::Error;
 
@@ -194,12 +195,52 @@ impl Session {
     pub fn run(&mut self, input: &Tensor) -> Result<Vec<f32>, RunError> {
         let input = TensorRef::from_array_view(input.view())?;
         let outputs = self.session.run(ort::inputs![input])?;
-        let (_shape, numbers) = outputs[self.output.as_str()].try_extract_tensor::<f32>()?;
-        if numbers.len() != self.classes {
-            return Err(RunError::Size { given: numbers.len(), expected: self.classes });
-        }
-        Ok(numbers.to_vec())
+        numbers(&outputs, &self.output, self.classes)
     }
+
+    /// The same, unless `terminator` ends it before. The session stays usable either way.
+    pub fn run_unless_terminated(
+        &mut self,
+        input: &Tensor,
+        terminator: &Terminator,
+    ) -> Result<Vec<f32>, RunError> {
+        let input = TensorRef::from_array_view(input.view())?;
+        let outputs = self.session.run_with_options(ort::inputs![input], &*terminator.0)?;
+        numbers(&outputs, &self.output, self.classes)
+    }
+}
+
+/// Ends one run from another thread; clones end the same one.
+///
+/// ONNX Runtime looks at the flag that it sets before each node of the graph. A node that has begun
+/// is always finished, be it one long computation on the processor, a kernel on a GPU, or a whole
+/// TensorRT engine: a run may go on for as long as its longest node takes, or for good.
+#[derive(Clone)]
+pub struct Terminator(Arc<RunOptions>);
+
+impl Terminator {
+    /// One for a run to come.
+    pub fn new() -> Result<Self, RunError> {
+        Ok(Self(Arc::new(RunOptions::new()?)))
+    }
+
+    /// Asks the run to end. Returns at once; one that has not begun ends when it does.
+    pub fn terminate(&self) -> Result<(), RunError> {
+        Ok(self.0.terminate()?)
+    }
+}
+
+/// The output vector called `name`.
+fn numbers(
+    outputs: &SessionOutputs<'_>,
+    name: &str,
+    expected: usize,
+) -> Result<Vec<f32>, RunError> {
+    let (_shape, numbers) = outputs[name].try_extract_tensor::<f32>()?;
+    if numbers.len() != expected {
+        return Err(RunError::Size { given: numbers.len(), expected });
+    }
+    Ok(numbers.to_vec())
 }
 
 fn create(

@@ -3,7 +3,7 @@
 //! A [`Ticket`] is opened when a frame is captured and travels with it. Stages write what they
 //! learn into its [`Trace`]; whoever settles the frame consumes the ticket with
 //! [`Ticket::report`]. A ticket that is dropped instead reports [`Outcome::Abandoned`], so that
-//! captured = classified + reused + superseded + expired + failed + abandoned
+//! captured = classified + reused + superseded + expired + late + failed + abandoned
 //! at every moment the queues are empty.
 
 mod answer;
@@ -22,7 +22,7 @@ pub use answer::{Answer, Basis, Classification, Confidence, Reason, Run, Stop, W
 /// What became of a frame.
 #[derive(Clone, Debug)]
 pub enum Outcome {
-    /// A model ran and answered, in time or late.
+    /// A model ran and answered, in time or hardly later.
     Classified(Answer),
     /// Answered with an earlier answer of the stream; no model ran.
     Reused(Reuse),
@@ -30,6 +30,8 @@ pub enum Outcome {
     Superseded,
     /// No model could have finished before its deadline, so none was started.
     Expired(Shortfall),
+    /// A run of this model went on for too long beyond the deadline. Whatever it says is dropped.
+    Late(ModelId),
     /// Something about this frame went wrong.
     Failed(Failure),
     /// The program stopped before its turn came.
@@ -76,15 +78,20 @@ pub struct Failure {
 impl Failure {
     /// A failure of `stage`, its whole chain of causes in words.
     pub fn new(stage: Stage, error: &dyn std::error::Error) -> Self {
-        let mut words = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            words.push_str(": ");
-            words.push_str(&cause.to_string());
-            source = cause.source();
-        }
-        Self { stage, error: words }
+        Self { stage, error: in_words(error) }
     }
+}
+
+/// An error with the whole chain of its causes.
+pub fn in_words(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        words.push_str(": ");
+        words.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    words
 }
 
 /// The stages a frame can fail in.
@@ -179,9 +186,11 @@ impl Settled {
     pub fn met_deadline(&self) -> bool {
         match self.outcome {
             Outcome::Classified(_) | Outcome::Reused(_) => self.account.deadline.is_met_by(self.at),
-            Outcome::Superseded | Outcome::Expired(_) | Outcome::Failed(_) | Outcome::Abandoned => {
-                false
-            }
+            Outcome::Superseded
+            | Outcome::Expired(_)
+            | Outcome::Late(_)
+            | Outcome::Failed(_)
+            | Outcome::Abandoned => false,
         }
     }
 }

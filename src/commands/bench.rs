@@ -16,7 +16,7 @@ use crate::capture::mailbox::{self, Delivery};
 use crate::capture::{self, EventKind, Source, StreamSpec};
 use crate::daemon::{self, Plan, StreamPlan};
 use crate::frame::{Budget, StreamName};
-use crate::inference::{Preprocessor, Roster};
+use crate::inference::{LateLimits, Preprocessor, Roster};
 use crate::learn::latency::median_of;
 use crate::models::{Manifest, ModelId};
 use crate::onnx::{Session, Tensor};
@@ -138,6 +138,7 @@ fn replay(
         roster,
         selector: Selector::Fixed(model.clone()),
         top_k: 5,
+        late: LateLimits::default(),
         sink: Box::new(io::sink()),
         progress: Progress::hidden(),
     };

@@ -94,11 +94,13 @@ pub fn run(arguments: Arguments, mut context: Context) -> Result<(), Failure> {
     if context.talk == Talk::Normal {
         stderr::tell(equipment::description(&roster, &chooser) + "\n");
     }
+    let late = config.map(|config| config.late).unwrap_or_default();
     let plan = Plan {
         streams,
         roster,
         selector: chooser.selector,
         top_k: wish.top_k,
+        late,
         sink: Box::new(io::stdout()),
         progress: context.progress.clone(),
     };

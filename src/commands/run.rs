@@ -45,11 +45,13 @@ pub fn run(arguments: Arguments, mut context: Context) -> Result<(), Failure> {
     };
     let chooser = equipment::chooser(&wish, &roster, &context.places)?;
     log::info!("{}", equipment::description(&roster, &chooser));
+    let late = config.late;
     let plan = Plan {
         streams,
         roster,
         selector: chooser.selector,
         top_k: wish.top_k,
+        late,
         sink: Box::new(io::stdout()),
         progress: context.progress.clone(),
     };

@@ -28,6 +28,7 @@ pub use policy::{PolicyError, PolicyKind};
 
 use crate::adaptive::Target;
 use crate::frame::{Budget, Pace, StreamName};
+use crate::inference::LateLimits;
 use crate::models::{ModelId, Provider};
 use crate::scheduler::Terms;
 
@@ -42,6 +43,8 @@ pub struct Config {
     pub policy: PolicyConfig,
     /// What records hold.
     pub output: OutputConfig,
+    /// When runs are too late.
+    pub late: LateLimits,
     /// What to classify: at least one stream, each with a name of its own.
     pub streams: Vec<StreamConfig>,
 }

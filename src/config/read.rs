@@ -1,7 +1,9 @@
 //! From bytes to a [`Config`], section by section.
 
 use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::document::{self, Distinct, Document, Node, Section, distinct};
 use super::fault::{Fault, Faults, Located};
@@ -9,12 +11,16 @@ use super::policy::PolicyKind;
 use super::value::{self, located};
 use super::{Config, ModelsConfig, OutputConfig, PolicyConfig, StreamConfig};
 use crate::frame::{Pace, StreamName};
+use crate::inference::LateLimits;
 use crate::models::Provider;
 use crate::scheduler::Terms;
 
 const MOST_THREADS: usize = 64;
 const MOST_LABELS: usize = 100;
 const SPARSEST: usize = 100_000;
+const MARGINS: RangeInclusive<Duration> = Duration::ZERO..=LONGEST;
+const FENCES: RangeInclusive<Duration> = Duration::from_millis(100)..=LONGEST;
+const LONGEST: Duration = Duration::from_secs(3600);
 const ONE: NonZeroUsize = NonZeroUsize::MIN;
 const DEFAULT_LABELS: NonZeroUsize = NonZeroUsize::new(5).expect("5 is not 0");
 
@@ -29,6 +35,7 @@ fn config(document: &Document<'_>, mut root: Section<'_>, directory: &Path) -> O
     let onnxruntime = onnxruntime(root.section("onnxruntime"), directory);
     let policy = policy(document, root.section("policy"));
     let output = output(root.section("output"));
+    let late = late(root.section("late"));
     let streams = root.required("stream", "[[stream]] with name, source and budget", |node| {
         streams(node, directory)
     });
@@ -36,7 +43,7 @@ fn config(document: &Document<'_>, mut root: Section<'_>, directory: &Path) -> O
     if let Some(fault) = left_out(&policy, &models) {
         document.note(fault);
     }
-    Some(Config { models, onnxruntime, policy, output, streams: streams? })
+    Some(Config { models, onnxruntime, policy, output, late, streams: streams? })
 }
 
 fn models(mut section: Section<'_>, directory: &Path) -> ModelsConfig {
@@ -86,6 +93,18 @@ fn output(mut section: Section<'_>) -> OutputConfig {
     let top_k = section.optional("top_k", value::count(MOST_LABELS)).unwrap_or(DEFAULT_LABELS);
     section.finish();
     OutputConfig { top_k }
+}
+
+fn late(mut section: Section<'_>) -> LateLimits {
+    let default = LateLimits::default();
+    let limits = LateLimits {
+        margin: section.optional("margin", value::time(MARGINS)).or(default.margin),
+        fence_after: section
+            .optional("fence_after", value::time(FENCES))
+            .unwrap_or(default.fence_after),
+    };
+    section.finish();
+    limits
 }
 
 fn streams(node: &Node<'_>, directory: &Path) -> Result<Vec<StreamConfig>, Fault> {

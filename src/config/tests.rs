@@ -42,6 +42,9 @@ fn a_file_with_every_key() {
         seed = 9_000
         [output]
         top_k = 100
+        [late]
+        margin = "20ms"
+        fence_after = "1m"
         [[stream]]
         name = "back door"
         source = "rtsp://cam/stream"
@@ -68,6 +71,8 @@ fn a_file_with_every_key() {
     assert_eq!(config.models.providers, [Provider::Cuda, Provider::Cpu]);
     assert_eq!(config.policy.kind.unwrap().value.to_string(), "fixed:big");
     assert_eq!((config.policy.seed, config.output.top_k.get()), (9000, 100));
+    assert_eq!(config.late.margin, Some(Duration::from_millis(20)));
+    assert_eq!(config.late.fence_after, Duration::from_secs(60));
     let [door, yard] = &config.streams[..] else { panic!("two streams") };
     assert_eq!((door.name.as_str(), &*door.source.value), ("back door", "rtsp://cam/stream"));
     assert_eq!(door.budget.duration(), Duration::from_millis(33));
@@ -88,6 +93,7 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(config.models.providers, Provider::LADDER);
     let numbers = (config.models.threads.get(), config.output.top_k.get(), config.policy.seed);
     assert_eq!(numbers, (1, 5, 0));
+    assert_eq!(config.late, LateLimits::default());
 }
 
 #[test]
@@ -135,7 +141,7 @@ budget = 100
 "#,
     );
     let expected = r#"
-etc/c.toml:1:1: colour: there is no such key (choose from `models`, `onnxruntime`, `policy`, `output`, `stream`)
+etc/c.toml:1:1: colour: there is no such key (choose from `models`, `onnxruntime`, `policy`, `output`, `late`, `stream`)
 etc/c.toml:3:1: models.thread: there is no such key (did you mean `threads`?)
 etc/c.toml:4:11: models.threads = 65: this is out of range (write a whole number from 1 to 64)
 etc/c.toml:5:22: models.providers[1] = "gpu": there is no such provider (choose from `tensorrt`, `cuda`, `cpu`)
@@ -248,6 +254,22 @@ fn numbers_have_their_ranges() {
     for line in ["threads = 1", "threads = 64"] {
         read(&format!("{STREAM}[models]\n{line}\n")).unwrap();
     }
+}
+
+#[test]
+fn times_of_late_runs_have_their_ranges() {
+    for (line, problem, range) in [
+        ("margin = \"2h\"", "this is out of range", "from 0s to 1h"),
+        ("margin = \"soon\"", "this is no duration", "from 0s to 1h"),
+        ("margin = 20", "this is a whole number", "a time in quotes"),
+        ("fence_after = \"99ms\"", "this is out of range", "from 100ms to 1h"),
+        ("fence_after = \"-5s\"", "this is no duration", "from 100ms to 1h"),
+    ] {
+        let fault = fault_in("[late]", line);
+        assert!(fault.contains(problem) && fault.contains(range), "{fault}");
+    }
+    let config = read(&format!("{STREAM}[late]\nmargin = \"0ms\"\n")).unwrap();
+    assert_eq!(config.late.margin, Some(Duration::ZERO));
 }
 
 #[test]

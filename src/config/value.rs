@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use humantime::format_duration;
 use toml::de::DeValue;
 
 use super::document::{Node, choice};
@@ -105,6 +108,22 @@ pub(crate) fn budget(node: &Node<'_>) -> Result<Budget, Fault> {
         BudgetError::Unreadable(_) => node.fault("this is no duration", BUDGET_REMEDY),
         BudgetError::OutOfRange(_) => node.fault("this is out of range", BUDGET_REMEDY),
     })
+}
+
+/// A time within `range`.
+pub(super) fn time(
+    range: RangeInclusive<Duration>,
+) -> impl Fn(&Node<'_>) -> Result<Duration, Fault> {
+    move |node| {
+        let [least, most] = [range.start(), range.end()].map(|end| format_duration(*end));
+        let remedy = format!("write it like \"50ms\" or \"1.5s\", from {least} to {most}");
+        let time = humantime::parse_duration(text(node, "a time in quotes, like \"50ms\"")?);
+        let time = time.map_err(|_| node.fault("this is no duration", &*remedy))?;
+        if range.contains(&time) {
+            return Ok(time);
+        }
+        Err(node.fault("this is out of range", remedy))
+    }
 }
 
 /// What `realtime` says of the pace of files.

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crossbeam_channel::Sender;
-
 use super::preprocess::Preprocessor;
+use super::supervisor::Supervisor;
 use super::worker::{Job, Ongoing};
 use crate::clock::Clock;
 use crate::course;
@@ -14,16 +13,14 @@ use crate::models::ModelId;
 use crate::outcome::{Failure, Outcome, Stage, Stop};
 use crate::scheduler::{Dispatch, Next, Queue, Task};
 
-/// One model's preprocessing and the way to its worker.
-pub struct Lane {
-    /// Makes the model's tensors.
-    pub preprocessor: Preprocessor,
-    /// Leads to its worker.
-    pub jobs: Sender<Job>,
-}
-
-/// Runs until the queue is closed and empty. The workers' channels close with it.
-pub fn run(queue: Arc<Queue>, mut lanes: BTreeMap<ModelId, Lane>, clock: Clock) {
+/// Runs until the queue is closed and empty. The workers are dismissed with it.
+pub fn run(
+    queue: Arc<Queue>,
+    mut preprocessors: BTreeMap<ModelId, Preprocessor>,
+    supervisor: Arc<Supervisor>,
+    clock: Clock,
+) {
+    let employment = Employment(supervisor);
     while let Some(next) = queue.next() {
         match next {
             Next::Expired(task, shortfall) => {
@@ -33,20 +30,34 @@ pub fn run(queue: Arc<Queue>, mut lanes: BTreeMap<ModelId, Lane>, clock: Clock) 
                 // Only frames with a course come back.
                 course::end(course, frame.ticket, stop, Outcome::Abandoned);
             }
-            Next::Run(dispatch) => match lanes.get_mut(&dispatch.model) {
-                Some(lane) => prepare(dispatch, lane, &queue, clock),
-                // Only models with a lane have a latency, and only those are ever chosen.
+            Next::Run(dispatch) => match preprocessors.get_mut(&dispatch.model) {
+                Some(preprocessor) => prepare(dispatch, preprocessor, &employment.0, clock),
+                // Only models that were loaded have a latency, and only those are ever chosen.
                 None => drop(dispatch),
             },
         }
     }
 }
 
-fn prepare(dispatch: Dispatch, lane: &mut Lane, queue: &Queue, clock: Clock) {
+/// Dropped, it dismisses the workers, whichever way the thread ends.
+struct Employment(Arc<Supervisor>);
+
+impl Drop for Employment {
+    fn drop(&mut self) {
+        self.0.dismiss();
+    }
+}
+
+fn prepare(
+    dispatch: Dispatch,
+    preprocessor: &mut Preprocessor,
+    supervisor: &Supervisor,
+    clock: Clock,
+) {
     let Dispatch { task, model, reason, expected, lease } = dispatch;
     let Task { frame: Frame { picture, mut ticket }, course } = task;
     let start = clock.now();
-    let tensor = match lane.preprocessor.tensor(&picture) {
+    let tensor = match preprocessor.tensor(&picture) {
         Ok(tensor) => tensor,
         Err(error) => {
             let failed = Outcome::Failed(Failure::new(Stage::Preprocess, &error));
@@ -60,12 +71,7 @@ fn prepare(dispatch: Dispatch, lane: &mut Lane, queue: &Queue, clock: Clock) {
     let preprocess = prepared - start;
     *ticket.trace().timings.preprocess.get_or_insert_default() += preprocess;
     let job = Job { ticket, ongoing, tensor, reason, lease, prepared, preprocess, expected };
-    if let Err(refused) = lane.jobs.send(job) {
-        queue.retire(&model);
-        let error = format!("the worker of model {model} has stopped");
-        let failure = Failure { stage: Stage::Inference, error };
-        let Job { ticket, ongoing, .. } = refused.into_inner();
-        let course = ongoing.map(|ongoing| ongoing.course);
-        course::end(course, ticket, Stop::Failure, Outcome::Failed(failure));
+    if let Err(refused) = supervisor.send(&model, job) {
+        refused.refuse(&model, clock.now());
     }
 }

@@ -30,6 +30,16 @@ pub struct Roster {
     pub classifiers: Vec<Classifier>,
     /// What the warm-up runs of each took: one at least.
     pub warm_ups: BTreeMap<ModelId, Vec<Cost>>,
+    /// What loaded them, and can do so again.
+    pub loader: Loader,
+}
+
+/// Loads models and warms them up.
+#[derive(Clone)]
+pub struct Loader {
+    runtime: Runtime,
+    options: SessionOptions,
+    clock: Clock,
 }
 
 /// Why there is no roster.
@@ -60,15 +70,12 @@ impl Roster {
         clock: Clock,
         mut begin: impl FnMut(&Manifest),
     ) -> Result<Self, RosterError> {
-        let picture = warm_up_picture()?;
-        let mut roster = Self { classifiers: Vec::new(), warm_ups: BTreeMap::new() };
+        let loader = Loader { runtime: runtime.clone(), options: options.clone(), clock };
+        let mut roster = Self { classifiers: Vec::new(), warm_ups: BTreeMap::new(), loader };
         for manifest in manifests {
             begin(&manifest);
-            let mut classifier = Classifier::load(runtime, &manifest, options)?;
-            let model = classifier.manifest().id.clone();
-            let costs = warm_up(&mut classifier, &picture, clock)
-                .map_err(|source| RosterError::WarmUp { model: model.clone(), source })?;
-            roster.warm_ups.insert(model, costs);
+            let (classifier, costs) = roster.loader.load(&manifest)?;
+            roster.warm_ups.insert(manifest.id, costs);
             roster.classifiers.push(classifier);
         }
         Ok(roster)
@@ -86,6 +93,17 @@ impl Roster {
     /// The names of the models.
     pub fn models(&self) -> Vec<ModelId> {
         self.classifiers.iter().map(|classifier| classifier.manifest().id.clone()).collect()
+    }
+}
+
+impl Loader {
+    /// Loads and warms up a model; also what its warm-up runs took.
+    pub fn load(&self, manifest: &Manifest) -> Result<(Classifier, Vec<Cost>), RosterError> {
+        let picture = warm_up_picture()?;
+        let mut classifier = Classifier::load(&self.runtime, manifest, &self.options)?;
+        let costs = warm_up(&mut classifier, &picture, self.clock)
+            .map_err(|source| RosterError::WarmUp { model: manifest.id.clone(), source })?;
+        Ok((classifier, costs))
     }
 }
 

@@ -1,17 +1,24 @@
 //! A `worker-<model>` thread: owns the model's session and runs it, one job at a time.
+//!
+//! While a run is under way, its frame and its place on the device are with the supervisor, which
+//! may settle the one and free the other ([`Ended`]). A worker that finds both gone ends.
 
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 
 use super::classifier::ClassifyError;
+use super::overruns::{Ask, Ended};
 use super::postprocess;
+use super::supervisor::Post;
 use crate::clock::Clock;
 use crate::course::{self, Course};
 use crate::frame::{Frame, Picture};
-use crate::models::Manifest;
-use crate::onnx::{Session, Tensor};
-use crate::outcome::{Answer, Failure, Outcome, Reason, Run, Shortfall, Stage, Stop, Ticket};
+use crate::models::{Manifest, ModelId};
+use crate::onnx::{Session, Tensor, Terminator};
+use crate::outcome::{
+    self, Answer, Failure, Outcome, Reason, Shortfall, Stage, Stop, Ticket, in_words,
+};
 use crate::scheduler::{Cost, Lease, Task};
 
 /// A frame whose tensor is made.
@@ -49,6 +56,59 @@ impl Ongoing {
     }
 }
 
+impl Job {
+    /// Ends the job without a run: the worker of `model` is gone.
+    pub(super) fn refuse(self, model: &ModelId, now: Instant) {
+        let Self { mut ticket, ongoing, lease, prepared, expected, .. } = self;
+        drop(lease);
+        ticket.waited(now - prepared);
+        let course = ongoing.map(Ongoing::into_course);
+        if !ticket.account().deadline.is_met_by(now + expected) {
+            expire(course, ticket, model, expected, now);
+            return;
+        }
+        let error = format!("model {model} was taken out of service");
+        let failed = Outcome::Failed(Failure { stage: Stage::Inference, error });
+        course::end(course, ticket, Stop::Failure, failed);
+    }
+}
+
+/// A frame that a model runs on.
+pub struct Subject {
+    /// The outcome it owes.
+    pub ticket: Ticket,
+    /// What another run would need; `None` if there will be none.
+    pub ongoing: Option<Ongoing>,
+    /// The model.
+    pub model: ModelId,
+    /// When the run began.
+    pub start: Instant,
+}
+
+impl Subject {
+    /// Ends the frame because the run was too late; an answer of an earlier one goes out.
+    pub(super) fn settle_late(self, now: Instant) {
+        let Self { mut ticket, ongoing, model, start } = self;
+        log::debug!("frame {}: model {model} is too late", ticket.account().origin.id);
+        *ticket.trace().timings.inference.get_or_insert_default() += now - start;
+        let course = ongoing.map(Ongoing::into_course);
+        course::end(course, ticket, Stop::Deadline, Outcome::Late(model));
+    }
+}
+
+/// Ends a frame whose run could only be late, for the run before it took longer than expected.
+fn expire(
+    course: Option<Box<Course>>,
+    ticket: Ticket,
+    model: &ModelId,
+    expected: Duration,
+    now: Instant,
+) {
+    let left = ticket.account().deadline.remaining(now);
+    let shortfall = Shortfall { quickest: Some(model.clone()), needed: expected, left };
+    course::end(course, ticket, Stop::Deadline, Outcome::Expired(shortfall));
+}
+
 /// One model's worker.
 pub struct Worker {
     /// What the model is.
@@ -59,64 +119,88 @@ pub struct Worker {
     pub top_k: usize,
     /// Stamps the runs.
     pub clock: Clock,
+    /// Its place in the crew; given up when all else is dropped.
+    pub post: Post,
+}
+
+/// Whether a worker goes on.
+enum Standing {
+    AtWork,
+    Fenced,
 }
 
 impl Worker {
-    /// Runs until the other end of `jobs` is dropped and every job is done.
+    /// Runs until the other end of `jobs` is dropped and every job is done, or until it is fenced.
     pub fn run(mut self, jobs: Receiver<Job>) {
         for job in jobs {
-            self.answer(job);
+            match self.answer(job) {
+                Standing::AtWork => {}
+                Standing::Fenced => return,
+            }
         }
     }
 
-    fn answer(&mut self, job: Job) {
+    fn answer(&mut self, job: Job) -> Standing {
         let Job { mut ticket, ongoing, tensor, reason, lease, prepared, preprocess, expected } =
             job;
         lease.wait_for_turn();
-        let start = self.clock.now();
+        let (start, model) = (self.clock.now(), self.manifest.id.clone());
         ticket.waited(start - prepared);
-        let deadline = ticket.account().deadline;
-        if !deadline.is_met_by(start + expected) {
-            // The run before took longer than expected; this one could only be late.
-            let quickest = Some(self.manifest.id.clone());
-            let left = deadline.remaining(start);
-            let expired = Outcome::Expired(Shortfall { quickest, needed: expected, left });
-            course::end(ongoing.map(Ongoing::into_course), ticket, Stop::Deadline, expired);
-            return;
+        if !ticket.account().deadline.is_met_by(start + expected) {
+            expire(ongoing.map(Ongoing::into_course), ticket, &model, expected, start);
+            return Standing::AtWork;
         }
-        let probabilities = self.probabilities(&tensor);
-        let inference = self.clock.now() - start;
-        *ticket.trace().timings.inference.get_or_insert_default() += inference;
-        match probabilities {
-            Ok(probabilities) => {
-                let cost = Cost { preprocess, run: inference };
-                let done = Done { lease, cost, ticket, reason };
-                match ongoing {
-                    None => self.settle(done, &probabilities),
-                    Some(ongoing) => self.go_on(done, ongoing, &probabilities),
-                }
-            }
+        let terminator = match Terminator::new() {
+            Ok(terminator) => terminator,
             Err(error) => {
-                let failed = Outcome::Failed(Failure::new(Stage::Inference, &error));
-                course::end(ongoing.map(Ongoing::into_course), ticket, Stop::Failure, failed);
+                fail(ongoing, ticket, &error.into());
+                return Standing::AtWork;
             }
+        };
+        let subject = Subject { ticket, ongoing, model, start };
+        let watched = self.post.begin(subject, lease, asking(terminator.clone()));
+        let probabilities = probabilities(&mut self.session, &self.manifest, &tensor, &terminator);
+        let cost = Cost { preprocess, run: self.clock.now() - start };
+        match watched.end() {
+            Ended::InTime(subject, lease) => {
+                self.conclude(Run { subject, lease, reason, cost }, probabilities)
+            }
+            // What it took counts, or the model would be held to be quick for ever.
+            Ended::Late(subject, lease) => {
+                lease.finished(cost);
+                subject.settle_late(self.clock.now());
+            }
+            Ended::Asked(lease) => lease.finished(cost),
+            Ended::Fenced => return Standing::Fenced,
+        }
+        Standing::AtWork
+    }
+
+    /// The end of a run that was in time.
+    fn conclude(&self, mut run: Run, probabilities: Result<Vec<f32>, ClassifyError>) {
+        *run.subject.ticket.trace().timings.inference.get_or_insert_default() += run.cost.run;
+        match (probabilities, run.subject.ongoing.take()) {
+            (Ok(probabilities), None) => self.settle(run, &probabilities),
+            (Ok(probabilities), Some(ongoing)) => self.go_on(run, ongoing, &probabilities),
+            (Err(error), ongoing) => fail(ongoing, run.subject.ticket, &error),
         }
     }
 
     /// The end of a frame that gets one run.
-    fn settle(&self, done: Done, probabilities: &[f32]) {
+    fn settle(&self, run: Run, probabilities: &[f32]) {
+        let Run { subject, lease, reason, cost } = run;
         let labels = postprocess::top_k(probabilities, &self.manifest.output, self.top_k);
-        let run = self.note_of(done.cost);
+        let run = self.note_of(cost);
         let (model, provider) = (run.model.clone(), run.provider);
-        done.lease.finished(done.cost);
-        let (reason, runs) = (done.reason, vec![run]);
+        lease.finished(cost);
+        let runs = vec![run];
         let answer = Answer { model, provider, reason, labels, runs, weighed: None };
-        done.ticket.report(Outcome::Classified(answer));
+        subject.ticket.report(Outcome::Classified(answer));
     }
 
     /// Weighs the answers so far: the frame goes back for another run, or they go out as one.
-    fn go_on(&self, done: Done, ongoing: Ongoing, probabilities: &[f32]) {
-        let Done { lease, cost, mut ticket, .. } = done;
+    fn go_on(&self, run: Run, ongoing: Ongoing, probabilities: &[f32]) {
+        let Run { subject: Subject { mut ticket, .. }, lease, cost, .. } = run;
         let Ongoing { picture, mut course } = ongoing;
         let start = self.clock.now();
         let next = course.observe(self.note_of(cost), probabilities);
@@ -133,21 +217,41 @@ impl Worker {
         }
     }
 
-    fn note_of(&self, cost: Cost) -> Run {
+    fn note_of(&self, cost: Cost) -> outcome::Run {
         let (model, provider) = (self.manifest.id.clone(), self.session.provider());
-        Run { model, provider, inference: cost.run }
-    }
-
-    fn probabilities(&mut self, tensor: &Tensor) -> Result<Vec<f32>, ClassifyError> {
-        let raw = self.session.run(tensor)?;
-        Ok(postprocess::probabilities(raw, &self.manifest.output)?)
+        outcome::Run { model, provider, inference: cost.run }
     }
 }
 
-/// A run that is over and went well.
-struct Done {
+/// A run that is over and was in time.
+struct Run {
+    subject: Subject,
     lease: Lease,
-    cost: Cost,
-    ticket: Ticket,
     reason: Reason,
+    cost: Cost,
+}
+
+fn probabilities(
+    session: &mut Session,
+    manifest: &Manifest,
+    tensor: &Tensor,
+    terminator: &Terminator,
+) -> Result<Vec<f32>, ClassifyError> {
+    let raw = session.run_unless_terminated(tensor, terminator)?;
+    Ok(postprocess::probabilities(raw, &manifest.output)?)
+}
+
+/// How the supervisor ends a run.
+fn asking(terminator: Terminator) -> Ask {
+    Box::new(move || {
+        if let Err(error) = terminator.terminate() {
+            log::warn!("a run that is late could not be asked to end: {}", in_words(&error));
+        }
+    })
+}
+
+/// Ends a frame whose run failed.
+fn fail(ongoing: Option<Ongoing>, ticket: Ticket, error: &ClassifyError) {
+    let failed = Outcome::Failed(Failure::new(Stage::Inference, error));
+    course::end(ongoing.map(Ongoing::into_course), ticket, Stop::Failure, failed);
 }

@@ -47,7 +47,7 @@ pub struct Weighed {
 pub enum Stop {
     /// None is worth its time: the answer is as certain as it pays to make it.
     Certain,
-    /// None would have finished before the deadline.
+    /// None would have finished before the deadline, or the one that ran did not.
     Deadline,
     /// It would have cost another frame its answer.
     Load,

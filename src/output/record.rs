@@ -49,6 +49,7 @@ enum Detail<'a> {
     Reused { reused_from: Option<u64> },
     NearlyEqual { reused_from: u64, difference: f32 },
     Expired { quickest: Option<&'a ModelId>, needed_ms: Milliseconds, left_ms: Milliseconds },
+    Late { ran: &'a ModelId },
     Failed { error: &'a str, stage: &'static str },
 }
 
@@ -142,6 +143,7 @@ impl<'a> Detail<'a> {
                 needed_ms: shortfall.needed.into(),
                 left_ms: shortfall.left.into(),
             }),
+            Outcome::Late(model) => Some(Self::Late { ran: model }),
             Outcome::Failed(failure) => {
                 Some(Self::Failed { error: &failure.error, stage: failure.stage.code() })
             }
@@ -183,7 +185,11 @@ fn answer<'a>(outcome: &'a Outcome, reusable: Option<&'a Reusable>) -> Option<&'
         Outcome::Classified(answer) => Some(answer),
         Outcome::Reused(Reuse::Between) => reusable.map(|reusable| &reusable.answer),
         Outcome::Reused(Reuse::NearlyEqual { answer, .. }) => Some(answer),
-        Outcome::Superseded | Outcome::Expired(_) | Outcome::Failed(_) | Outcome::Abandoned => None,
+        Outcome::Superseded
+        | Outcome::Expired(_)
+        | Outcome::Late(_)
+        | Outcome::Failed(_)
+        | Outcome::Abandoned => None,
     }
 }
 
@@ -193,6 +199,7 @@ fn outcome_code(outcome: &Outcome) -> &'static str {
         Outcome::Reused(_) => "reused",
         Outcome::Superseded => "superseded",
         Outcome::Expired(_) => "expired",
+        Outcome::Late(_) => "late",
         Outcome::Failed(_) => "failed",
         Outcome::Abandoned => "abandoned",
     }
@@ -205,6 +212,7 @@ fn reason_code(outcome: &Outcome) -> &'static str {
         Outcome::Reused(Reuse::NearlyEqual { .. }) => "nearly_equal",
         Outcome::Superseded => "newer_frame",
         Outcome::Expired(_) => "no_model_fits",
+        Outcome::Late(_) => "run_too_long",
         Outcome::Failed(_) => "stage_failed",
         Outcome::Abandoned => "program_stopped",
     }
@@ -217,6 +225,7 @@ fn runs(outcome: &Outcome) -> &[Run] {
         Outcome::Reused(_)
         | Outcome::Superseded
         | Outcome::Expired(_)
+        | Outcome::Late(_)
         | Outcome::Failed(_)
         | Outcome::Abandoned => &[],
     }

@@ -10,13 +10,15 @@ use super::record::Milliseconds;
 use super::table::Table;
 use super::tally::{ModelTally, Tally};
 use crate::frame::StreamName;
+use crate::inference::LateWork;
 use crate::models::ModelId;
 
 /// A run in numbers.
 ///
 /// As JSON it is one object:
 /// - `total`: [`Figures`] over all streams;
-/// - `streams`: an array, by name, of objects with `stream` (its name) and the keys of [`Figures`].
+/// - `streams`: an array, by name, of objects with `stream` (its name) and the keys of [`Figures`];
+/// - `late_work`: [`LateWork`], what was done about runs that lasted too long.
 ///
 /// Displayed, it is a short table for people.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -25,6 +27,9 @@ pub struct Summary {
     pub total: Figures,
     /// Each stream, by name.
     pub streams: Vec<StreamFigures>,
+    /// What was done about runs that lasted too long. The output stage does not know: whoever has
+    /// the workers fills it in.
+    pub late_work: LateWork,
 }
 
 /// One stream's part of a [`Summary`].
@@ -40,9 +45,9 @@ pub struct StreamFigures {
 /// What became of the frames of a stream, or of all streams. The keys in JSON are the field names.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Figures {
-    /// Frames captured: the sum of the six outcomes and `lost`.
+    /// Frames captured: the sum of the seven outcomes and `lost`.
     pub captured: u64,
-    /// Frames that a model answered, in time or late.
+    /// Frames that a model answered, in time or hardly later.
     pub classified: u64,
     /// Frames that took over an answer of their stream.
     pub reused: u64,
@@ -54,6 +59,8 @@ pub struct Figures {
     pub superseded: u64,
     /// Frames that no model could have answered in time.
     pub expired: u64,
+    /// Frames on which a model ran for too long beyond the deadline, so that its answer was dropped.
+    pub late: u64,
     /// Frames that something went wrong with.
     pub failed: u64,
     /// Frames that were still waiting when the program stopped.
@@ -62,8 +69,8 @@ pub struct Figures {
     pub lost: u64,
     /// Classified or reused frames with an answer by their deadline.
     pub met_deadline: u64,
-    /// Classified or reused frames without one: answered late, or there was no answer to reuse.
-    pub late: u64,
+    /// Classified or reused frames without one: it came later, or there was none to reuse.
+    pub missed_deadline: u64,
     /// The share of captured frames answered by their deadline, 0 to 1; null if none was captured.
     pub effective: Option<f64>,
     /// Seconds from the first capture to the last outcome.
@@ -121,7 +128,11 @@ impl Summary {
             stream: name.as_str().to_owned(),
             figures: Figures::new(tally),
         };
-        Self { total: Figures::new(&total), streams: tallies.iter().map(of_stream).collect() }
+        Self {
+            total: Figures::new(&total),
+            streams: tallies.iter().map(of_stream).collect(),
+            late_work: LateWork::default(),
+        }
     }
 
     /// Checks that every captured frame has one outcome, that deadlines were met or missed by
@@ -152,11 +163,12 @@ impl Figures {
             reused_nearly_equal: tally.reused_nearly_equal,
             superseded: tally.superseded,
             expired: tally.expired,
+            late: tally.late,
             failed: tally.failed,
             abandoned: tally.abandoned,
             lost: tally.lost,
             met_deadline: tally.met_deadline,
-            late: answered.saturating_sub(tally.met_deadline),
+            missed_deadline: answered.saturating_sub(tally.met_deadline),
             effective: ratio(tally.met_deadline as f64, tally.captured as f64),
             wall_s: rounded(wall_s),
             frames_per_s: ratio(tally.captured as f64, wall_s),
@@ -169,14 +181,15 @@ impl Figures {
 
     fn balance(&self, of: &str) -> Result<(), Imbalance> {
         let outcomes = self.classified + self.reused + self.superseded + self.expired;
-        let outcomes = outcomes + self.failed + self.abandoned + self.lost;
+        let outcomes = outcomes + self.late + self.failed + self.abandoned + self.lost;
         let by_model = self.models.iter().map(|model| model.frames).sum();
         let answered = self.classified + self.reused;
-        let judged = self.met_deadline + self.late;
+        let judged = self.met_deadline + self.missed_deadline;
         let reused = self.reused_between + self.reused_nearly_equal;
         let runs = self.models.iter().map(|model| model.runs).sum();
         equal(of, ("captured", self.captured), ("the sum of the outcomes", outcomes))?;
-        equal(of, ("met_deadline + late", judged), ("classified + reused", answered))?;
+        let deadlines = ("met_deadline + missed_deadline", judged);
+        equal(of, deadlines, ("classified + reused", answered))?;
         equal(of, ("reused", self.reused), ("the sum over the reasons", reused))?;
         equal(of, ("runs", self.runs), ("the sum over the models", runs))?;
         equal(of, ("classified", self.classified), ("the sum over the models", by_model))
@@ -210,6 +223,13 @@ impl fmt::Display for Summary {
         }
         writeln!(f, ", {} answered in time", percent(total.effective))?;
         write!(f, "\n{}", stream_table(self))?;
+        if self.late_work != LateWork::default() {
+            let LateWork { terminated, fenced, rebuilt, lost } = self.late_work;
+            writeln!(
+                f,
+                "\nlate runs: {terminated} ended, {fenced} stuck; {rebuilt} models rebuilt, {lost} lost"
+            )?;
+        }
         if total.models.is_empty() {
             return Ok(());
         }
@@ -231,10 +251,11 @@ fn stream_table(summary: &Summary) -> Table {
         "reused",
         "superseded",
         "expired",
+        "late",
         "failed",
         "abandoned",
         "lost",
-        "late",
+        "missed",
         "in time",
     ]);
     for stream in &summary.streams {
@@ -246,7 +267,7 @@ fn stream_table(summary: &Summary) -> Table {
     table
 }
 
-fn stream_row(name: &str, figures: &Figures) -> [String; 11] {
+fn stream_row(name: &str, figures: &Figures) -> [String; 12] {
     [
         name.to_owned(),
         figures.captured.to_string(),
@@ -254,10 +275,11 @@ fn stream_row(name: &str, figures: &Figures) -> [String; 11] {
         figures.reused.to_string(),
         figures.superseded.to_string(),
         figures.expired.to_string(),
+        figures.late.to_string(),
         figures.failed.to_string(),
         figures.abandoned.to_string(),
         figures.lost.to_string(),
-        figures.late.to_string(),
+        figures.missed_deadline.to_string(),
         percent(figures.effective),
     ]
 }

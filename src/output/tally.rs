@@ -19,6 +19,7 @@ pub(super) struct Tally {
     pub(super) reused_nearly_equal: u64,
     pub(super) superseded: u64,
     pub(super) expired: u64,
+    pub(super) late: u64,
     pub(super) failed: u64,
     pub(super) abandoned: u64,
     /// Frames whose outcome never came.
@@ -76,6 +77,7 @@ impl Tally {
         self.reused_nearly_equal += other.reused_nearly_equal;
         self.superseded += other.superseded;
         self.expired += other.expired;
+        self.late += other.late;
         self.failed += other.failed;
         self.abandoned += other.abandoned;
         self.lost += other.lost;
@@ -106,6 +108,7 @@ impl Tally {
             Outcome::Reused(Reuse::NearlyEqual { .. }) => &mut self.reused_nearly_equal,
             Outcome::Superseded => &mut self.superseded,
             Outcome::Expired(_) => &mut self.expired,
+            Outcome::Late(_) => &mut self.late,
             Outcome::Failed(_) => &mut self.failed,
             Outcome::Abandoned => &mut self.abandoned,
         }

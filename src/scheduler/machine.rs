@@ -111,9 +111,11 @@ impl Device {
         self.teach(device, runners);
     }
 
-    /// Notes that the device does nothing and yet none of its runners seemed quick enough.
-    pub(super) fn refuse(&mut self, device: usize, runners: &mut [Runner]) {
-        self.estimator.refused();
+    /// Notes that the device does nothing and yet none of its runners, not even this one, seemed quick
+    /// enough for the time that was left.
+    pub(super) fn refuse(&mut self, quickest: usize, left: Duration, runners: &mut [Runner]) {
+        let Runner { device, id, .. } = runners[quickest];
+        self.estimator.refused(id, left);
         self.teach(device, runners);
     }
 

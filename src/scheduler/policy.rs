@@ -337,7 +337,7 @@ impl<J> Scheduler<J> {
             return decision;
         }
         match self.first_choice(&plan, &view) {
-            Some((index, choice)) => self.commit(index, choice, now),
+            Some((index, choice)) => self.commit(index, choice, &view),
             None => Decision::Idle,
         }
     }
@@ -371,17 +371,18 @@ impl<J> Scheduler<J> {
     fn expire(&mut self, index: usize, view: &View) -> Decision<J> {
         let expired = self.remove(index, false);
         let shortfall = self.shortfall(&expired, view);
-        self.doubt_estimates_of(&expired);
+        self.doubt_estimates_of(&expired, view);
         let waited = view.now.saturating_duration_since(expired.submitted);
         Decision::Expired { job: expired.job, shortfall, waited }
     }
 
     /// If a device does nothing and a frame expired all the same, its estimates alone are to blame.
-    fn doubt_estimates_of(&mut self, expired: &Waiting<J>) {
-        for (place, device) in self.devices.iter_mut().enumerate() {
-            let wishes_for_it = expired.quickest.get(place).is_some_and(Option::is_some);
-            if wishes_for_it && device.is_idle() {
-                device.refuse(place, &mut self.runners);
+    fn doubt_estimates_of(&mut self, expired: &Waiting<J>, view: &View) {
+        let left = expired.deadline.remaining(expired.now(view.now));
+        for &quickest in expired.quickest.iter().flatten() {
+            let device = &mut self.devices[self.runners[quickest].device];
+            if device.is_idle() {
+                device.refuse(quickest, left, &mut self.runners);
             }
         }
         self.put_in_order();
@@ -398,7 +399,8 @@ impl<J> Scheduler<J> {
         }
     }
 
-    fn commit(&mut self, index: usize, choice: Choice, now: Instant) -> Decision<J> {
+    fn commit(&mut self, index: usize, choice: Choice, view: &View) -> Decision<J> {
+        let now = view.now;
         let job = self.remove(index, true);
         let runner = &self.runners[choice.runner];
         let serial = self.next_serial;
@@ -440,12 +442,23 @@ impl<J> Scheduler<J> {
         }
     }
 
-    /// Takes a model out of the choice for good.
+    /// Takes a model out of the choice, until it is restored.
     pub fn retire(&mut self, model: &ModelId) {
         if let Some(&number) = self.models.get(model) {
             self.of_model[number].clear();
             self.age += 1;
         }
+    }
+
+    /// Takes a model that was retired into the choice again, for the jobs that wait as well. Its runs
+    /// are held to take as long as before.
+    pub fn restore(&mut self, model: &ModelId) {
+        let Some(&number) = self.models.get(model) else { return };
+        let is_of_model = |place: &usize| self.runners[*place].model == *model;
+        let mut places: Vec<usize> = (0..self.runners.len()).filter(is_of_model).collect();
+        places.sort_by_key(|&place| self.runners[place].cores);
+        self.of_model[number] = places;
+        self.age += 1;
     }
 }
 

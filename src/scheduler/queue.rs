@@ -131,6 +131,12 @@ impl Queue {
         self.changed.notify_all();
     }
 
+    /// Takes a model that was retired into the choice again: it has a new worker.
+    pub fn restore(&self, model: &ModelId) {
+        self.lock().scheduler.restore(model);
+        self.changed.notify_all();
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // Every change of the state is one call that leaves it whole, panics included.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

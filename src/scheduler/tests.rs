@@ -220,6 +220,23 @@ fn a_model_whose_worker_is_gone_is_not_chosen() {
 }
 
 #[test]
+fn a_model_that_comes_back_is_chosen_again_even_for_jobs_that_wait() {
+    let now = Clock.now();
+    let mut scheduler = scheduler();
+    for job in [1, 2] {
+        submit(&mut scheduler, job, &["small"], 900, now);
+        run(scheduler.next(now));
+    }
+    scheduler.retire(&model("large"));
+    submit(&mut scheduler, 3, &ALL, 900, now);
+    scheduler.restore(&model("large"));
+    scheduler.given_up(0);
+    scheduler.given_up(1);
+    let (job, model, ..) = run(scheduler.next(now));
+    assert_eq!((job, model.as_str()), (3, "large"));
+}
+
+#[test]
 fn a_recording_does_not_go_before_a_camera() {
     let now = Clock.now();
     let mut scheduler = scheduler();
@@ -243,4 +260,39 @@ fn the_tensor_is_made_while_the_run_before_goes_on() {
     submit(&mut scheduler, 2, &["m"], 45, now);
     assert_eq!(run(scheduler.next(now)).0, 2, "5 + 20 + 20, not 5 + 20 + 5 + 20");
     scheduler.finished(first, 0, cost);
+}
+
+#[test]
+fn an_estimate_that_shuts_its_model_out_relaxes_until_it_is_tried_again() {
+    let now = Clock.now();
+    let mut scheduler = on_one_core(&[("m", run_of(10))]);
+    for job in [0, 1] {
+        submit(&mut scheduler, job, &["m"], 900, now);
+        let (.., serial) = run(scheduler.next(now));
+        scheduler.started(serial, now);
+        scheduler.finished(serial, 0, run_of(5_000));
+    }
+    let frames = (2..500).find(|&job| {
+        submit(&mut scheduler, job, &["m"], 50, now);
+        matches!(scheduler.next(now), Decision::Run { .. })
+    });
+    assert!(frames.is_some_and(|frames| frames > 50), "{frames:?}");
+}
+
+#[test]
+fn a_busy_queue_does_not_make_a_model_look_faster() {
+    let now = Clock.now();
+    let runs = [run_of(10), run_of(60), run_of(60)];
+    let device = DeviceTerms { name: "cpu".to_owned(), cores: 1 };
+    let (model, warm_up) = (model("m"), runs.to_vec());
+    let runner = RunnerTerms { model, device: 0, cores: 1, warm_up, remembered: None };
+    let mut scheduler = Scheduler::new(&[device], vec![runner], half_of_the_time());
+    submit(&mut scheduler, 0, &["m"], 900, now);
+    let _ = run(scheduler.next(now));
+    for job in 1..100 {
+        submit(&mut scheduler, job, &["m"], 65, now);
+        assert_eq!(expired(scheduler.next(now)).0, job, "the device is taken for 60 ms");
+    }
+    submit(&mut scheduler, 100, &["m"], 115, now);
+    assert_eq!(expired(scheduler.next(now)).0, 100, "60 of waiting and 60 of running");
 }

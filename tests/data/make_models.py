@@ -11,6 +11,8 @@ slow           knows green and blue but no red, and takes tens of milliseconds o
 nan_on_red     gives NaN for a picture that is red, and colour's answers otherwise
 fails_on_red   does not run on a picture that is red, and gives colour's answers otherwise
 always_nan     gives NaN for every picture
+loops_on_red   runs for hours on a picture that is red, in short nodes, and gives colour's answers
+stuck_on_red   the same for many seconds, in one long node, which nothing can end
 """
 
 import hashlib
@@ -30,6 +32,13 @@ GAIN = 12.0
 # The slow model multiplies square matrices of this size, so often.
 MATRIX = 640
 MULTIPLICATIONS = 20
+
+# Rounds of loops_on_red, of two nodes each.
+ROUNDS = 10**9
+
+# Steps of stuck_on_red, and the side of the matrix that each multiplies: some 14 s.
+STEPS = 20_000
+UNITS = 2048
 
 # Above this mean, of 0 to 1, a picture counts as red; the golden picture's is about 0.4.
 RED = 0.8
@@ -133,6 +142,21 @@ def slow():
     return nodes, constants
 
 
+# Whether a picture is red: 0 or 1, as an index into a list.
+IS_RED = [
+    helper.make_node("Gather", ["means", "first"], ["red"], axis=1),
+    helper.make_node("Greater", ["red", "limit"], ["is_red"]),
+    helper.make_node("Cast", ["is_red"], ["index"], to=TensorProto.INT64),
+    helper.make_node("Reshape", ["index", "flat"], ["flat_index"]),
+]
+RED_CONSTANTS = [
+    GAIN_CONSTANT,
+    constant("first", [0], np.int64),
+    constant("limit", RED),
+    constant("flat", [1], np.int64),
+]
+
+
 def nan_on_red():
     """The logarithm of what is left to RED is no number when it is exceeded."""
     nodes = LOGITS + [
@@ -153,22 +177,63 @@ def nan_on_red():
 
 def fails_on_red():
     """A red picture makes the index of a look-up point beyond the table."""
-    nodes = LOGITS + [
-        helper.make_node("Gather", ["means", "first"], ["red"], axis=1),
-        helper.make_node("Greater", ["red", "limit"], ["is_red"]),
-        helper.make_node("Cast", ["is_red"], ["index"], to=TensorProto.INT64),
-        helper.make_node("Reshape", ["index", "flat"], ["flat_index"]),
+    nodes = LOGITS + IS_RED + [
         helper.make_node("Gather", ["table", "flat_index"], ["zero"], axis=0),
         helper.make_node("Add", ["logits", "zero"], ["output"]),
     ]
-    constants = [
-        GAIN_CONSTANT,
-        constant("first", [0], np.int64),
-        constant("limit", RED),
-        constant("flat", [1], np.int64),
-        constant("table", [0.0]),
+    return nodes, RED_CONSTANTS + [constant("table", [0.0])]
+
+
+def loops_on_red():
+    """One, times itself, over and over."""
+    value = helper.make_tensor_value_info("value", TensorProto.FLOAT, [1, 1])
+    value_before = helper.make_tensor_value_info("value_before", TensorProto.FLOAT, [1, 1])
+    goes_on = helper.make_tensor_value_info("goes_on", TensorProto.BOOL, [])
+    went_on = helper.make_tensor_value_info("went_on", TensorProto.BOOL, [])
+    round_ = helper.make_tensor_value_info("round", TensorProto.INT64, [])
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["went_on"], ["goes_on"]),
+            helper.make_node("Mul", ["value_before", "value_before"], ["value"]),
+        ],
+        "body",
+        [round_, went_on, value_before],
+        [goes_on, value],
+    )
+    nodes = LOGITS + IS_RED + [
+        helper.make_node("Gather", ["rounds", "flat_index"], ["rounds_of_this"], axis=0),
+        helper.make_node("Squeeze", ["rounds_of_this"], ["count"]),
+        helper.make_node("ReduceMean", ["means"], ["mean"], keepdims=1),
+        helper.make_node("Clip", ["mean", "one", "one"], ["unit"]),
+        helper.make_node("Loop", ["count", "", "unit"], ["one_again"], body=body),
+        helper.make_node("Mul", ["logits", "one_again"], ["output"]),
     ]
-    return nodes, constants
+    constants = [constant("rounds", [1, ROUNDS], np.int64), constant("one", 1.0)]
+    return nodes, RED_CONSTANTS + constants
+
+
+def stuck_on_red():
+    """A recurrent network whose weights are all zero, and so is what it says."""
+    nodes = LOGITS + IS_RED + [
+        helper.make_node("Gather", ["shapes", "flat_index"], ["shape_of_this"], axis=0),
+        helper.make_node("Reshape", ["shape_of_this", "three"], ["shape"]),
+        helper.make_node("ReduceMean", ["means"], ["mean"], keepdims=1),
+        helper.make_node("Expand", ["mean", "shape"], ["sequence"]),
+        helper.make_node("ConstantOfShape", ["weight_shape"], ["weight"]),
+        helper.make_node("ConstantOfShape", ["recurrence_shape"], ["recurrence"]),
+        helper.make_node(
+            "RNN", ["sequence", "weight", "recurrence"], ["", "last"], hidden_size=UNITS
+        ),
+        helper.make_node("ReduceMax", ["last"], ["zero"], keepdims=0),
+        helper.make_node("Add", ["logits", "zero"], ["output"]),
+    ]
+    constants = [
+        constant("shapes", [[1, 1, 1], [STEPS, 1, 1]], np.int64),
+        constant("three", [3], np.int64),
+        constant("weight_shape", [1, UNITS, 1], np.int64),
+        constant("recurrence_shape", [1, UNITS, UNITS], np.int64),
+    ]
+    return nodes, RED_CONSTANTS + constants
 
 
 def always_nan():
@@ -231,7 +296,8 @@ def write(make, form):
 def main():
     HERE.mkdir(exist_ok=True)
     (HERE / "colours.txt").write_text("".join(f"{label}\n" for label in LABELS))
-    for make in (colour, red, slow, nan_on_red, fails_on_red, always_nan):
+    makers = (colour, red, slow, nan_on_red, fails_on_red, always_nan, loops_on_red, stuck_on_red)
+    for make in makers:
         write(make, FIRST)
     write(colour_nhwc, LAST)
 

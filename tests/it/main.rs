@@ -19,6 +19,7 @@ mod commands;
 mod deadlines;
 mod evaluating;
 mod images;
+mod late;
 mod own_model;
 mod policies;
 mod profiling;

@@ -165,6 +165,10 @@ fn expired() -> Outcome {
     })
 }
 
+fn late() -> Outcome {
+    Outcome::Late(model("big"))
+}
+
 fn failed() -> Outcome {
     Outcome::Failed(Failure { stage: Stage::Inference, error: "the model gave NaN".to_owned() })
 }

@@ -43,6 +43,7 @@ fn every_kind() -> Run {
         camera.settle(9, nearly_equal(1)),
         camera.settle(10, classified("small", too_costly)),
         camera.settle(11, Outcome::Classified(weighed())),
+        camera.settle(12, late()),
     ])
 }
 
@@ -120,7 +121,7 @@ fn records_of_every_outcome_are_as_the_schema_says() {
 #[test]
 fn broken_records_are_not_as_the_schema_says() {
     let schema = schema();
-    let broken: [(&str, &str, Value); 29] = [
+    let broken: [(&str, &str, Value); 32] = [
         ("classified", "/frame", json!(-1)),
         ("classified", "/captured_at", json!("2023-11-14 22:13:20")),
         ("classified", "/outcome", json!("guessed")),
@@ -147,6 +148,9 @@ fn broken_records_are_not_as_the_schema_says() {
         ("superseded", "/met_deadline", json!(true)),
         ("superseded", "/model", json!("small")),
         ("expired", "/needed_ms", json!(-1)),
+        ("late", "/ran", json!(null)),
+        ("late", "/reason", json!("no_model_fits")),
+        ("late", "/met_deadline", json!(true)),
         ("failed", "/stage", json!("coffee")),
         ("failed", "/error", json!("")),
         ("abandoned", "/labels", json!([{"class": 1, "label": "x", "confidence": 0.5}])),
@@ -173,6 +177,7 @@ fn no_key_may_be_missing_and_none_may_be_added() {
             ("error", json!("none")),
             ("reused_from", json!(1)),
             ("quickest", json!("small")),
+            ("ran", json!("small")),
             ("preferred", json!("big")),
             ("certainty", json!(0.5)),
             ("stopped_by", json!("load")),

@@ -66,9 +66,12 @@
 //!
 //! A model that seems too slow need not run to be tried again: the factor is learnt from the others,
 //! and outliers of its own are forgotten after 4096 runs of the device. Only if no model runs any more
-//! is nothing learnt. So each frame that is refused ([`Estimator::refused`]) takes 2 % off all
-//! allowances, down to a quarter of what runs take at the factor 1, until one is short enough and a run
-//! shows the truth. The variance of the factor grows meanwhile, so that this run is believed.
+//! is nothing learnt. So each frame that is refused ([`Estimator::refused`]) though the fastest run that
+//! is known would have been in time takes 2 % off all allowances, down to such fastest runs, until one is
+//! short enough and a run shows the truth. The variance of the factor grows meanwhile, so that this run
+//! is believed. A device may even have become quicker than it ever was: once 500 frames in a row were
+//! refused, every further one takes 2 % off whatever is known, down to a quarter of what runs take at the
+//! factor 1.
 
 mod factor;
 mod normal;
@@ -84,7 +87,7 @@ mod window;
 
 use std::time::Duration;
 
-use part::{Part, Quote};
+use part::{Part, Quote, Relief};
 
 use super::Cost;
 pub use on_time::{OnTime, OnTimeError};
@@ -96,6 +99,9 @@ const MEMORY: u64 = 4096;
 
 /// What a refused frame takes off the allowances, as a natural logarithm.
 const RELIEF: f64 = 0.02;
+
+/// Refused frames after which what is known of the fastest runs is doubted.
+const PATIENCE: u32 = 500;
 
 /// Refused frames that count: more change nothing.
 const MOST_REFUSED: u32 = 1000;
@@ -137,13 +143,17 @@ pub struct Estimator {
     preprocess: Part,
     run: Part,
     quotes: Vec<Quoted>,
+    /// Frames refused since the latest run.
     refused: u32,
+    /// Those of them that the fastest run known would have been in time for.
+    doubtful: u32,
 }
 
 /// What a runner was found to take after the latest run.
 #[derive(Clone, Copy, Debug, Default)]
 struct Quoted {
     expected: Cost,
+    fastest: Cost,
     allowance: Cost,
     /// What the allowance of the run was relaxed by.
     relief: f64,
@@ -153,7 +163,7 @@ impl Estimator {
     /// An estimator without runners, whose allowances suffice with this probability.
     pub fn new(on_time: OnTime) -> Self {
         let part = Part::new(on_time);
-        Self { preprocess: part.clone(), run: part, quotes: Vec::new(), refused: 0 }
+        Self { preprocess: part.clone(), run: part, quotes: Vec::new(), refused: 0, doubtful: 0 }
     }
 
     /// Adds a runner: what its warm-up runs took, and what is remembered of it from before a restart,
@@ -180,8 +190,9 @@ impl Estimator {
     /// Learns what a run took.
     pub fn learn(&mut self, runner: RunnerId, cost: Cost) {
         // A change by as much as the allowances were relaxed would be no surprise.
-        let doubt = self.relief();
-        self.refused = 0;
+        let Relief { known, beyond } = self.relief();
+        let doubt = known + beyond;
+        (self.refused, self.doubtful) = (0, 0);
         for (part, took) in [(&mut self.preprocess, cost.preprocess), (&mut self.run, cost.run)] {
             part.doubt(doubt);
             part.learn(runner.0, logarithm(took));
@@ -189,15 +200,19 @@ impl Estimator {
         self.quote();
     }
 
-    /// Notes that a frame expired because every runner's allowance was too long for it, though the
-    /// device was free.
-    pub fn refused(&mut self) {
+    /// Notes that a frame expired because every runner's allowance was too long for what was `left` until
+    /// its deadline, though the device was free. `quickest` is the one with the shortest.
+    pub fn refused(&mut self, quickest: RunnerId, left: Duration) {
         self.refused = (self.refused + 1).min(MOST_REFUSED);
+        if self.quotes[quickest.0].fastest.total() <= left {
+            self.doubtful = (self.doubtful + 1).min(MOST_REFUSED);
+        }
         self.quote();
     }
 
-    fn relief(&self) -> f64 {
-        f64::from(self.refused) * RELIEF
+    fn relief(&self) -> Relief {
+        let beyond = self.refused.saturating_sub(PATIENCE);
+        Relief { known: f64::from(self.doubtful) * RELIEF, beyond: f64::from(beyond) * RELIEF }
     }
 
     /// Reckons once for all decisions until the next run.
@@ -210,6 +225,7 @@ impl Estimator {
                 |of: fn(Quote) -> Duration| Cost { preprocess: of(preprocess), run: of(run) };
             *quoted = Quoted {
                 expected: cost(|quote| duration(quote.expected)),
+                fastest: cost(|quote| duration(quote.fastest)),
                 allowance: cost(|quote| duration(quote.allowance) + ROUNDING),
                 relief: run.relief,
             };

@@ -66,10 +66,21 @@ pub(super) struct Memory {
 pub(super) struct Quote {
     /// In the middle.
     pub(super) expected: f64,
+    /// At best, as far as is known.
+    pub(super) fastest: f64,
     /// At most.
     pub(super) allowance: f64,
     /// What the allowance was relaxed by.
     pub(super) relief: f64,
+}
+
+/// What allowances are relaxed by because frames were refused, in natural logarithms.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Relief {
+    /// Down to the fastest runs that are known.
+    pub(super) known: f64,
+    /// Beyond them.
+    pub(super) beyond: f64,
 }
 
 impl Part {
@@ -202,15 +213,16 @@ impl Part {
         self.runners.iter_mut().for_each(|runner| runner.shift_origin(by));
     }
 
-    /// What a run of the runner takes, if the device may be quicker by `relief` than is known.
-    pub(super) fn quote(&self, runner: usize, relief: f64) -> Quote {
+    /// What a run of the runner takes, if the device may be quicker than is known.
+    pub(super) fn quote(&self, runner: usize, relief: Relief) -> Quote {
         let doubt = self.variance(runner).sqrt();
         let runner = &self.runners[runner];
         let median = runner.median(self.factor.mean());
         let full = median + self.tail.reach(runner.residuals(), runner.spread(), doubt);
-        let least = (runner.median(0.0) - MOST_RELIEF).min(full);
-        let allowance = (full - relief).max(least);
-        Quote { expected: median.min(allowance), allowance, relief: full - allowance }
+        let fastest = runner.fastest(self.factor.mean()).min(full);
+        let least = (fastest - relief.beyond).max(runner.median(0.0) - MOST_RELIEF).min(fastest);
+        let allowance = (full - relief.known - relief.beyond).max(least);
+        Quote { expected: median.min(allowance), fastest, allowance, relief: full - allowance }
     }
 
     /// The probability that a run of the runner takes no more.

@@ -70,6 +70,11 @@ impl Runner {
         self.mean(factor) + self.spread.median
     }
 
+    /// What the fastest run that is remembered took, or would take at the factor now if that is lower.
+    pub(super) fn fastest(&self, factor: f64) -> f64 {
+        self.mean(factor.min(0.0)) + self.residuals.quantile(0.0)
+    }
+
     pub(super) fn spread(&self) -> Spread {
         self.spread
     }

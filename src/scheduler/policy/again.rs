@@ -32,7 +32,7 @@ impl<J> Scheduler<J> {
             let work = self.runners[runner].work();
             self.devices[self.runners[runner].device].price.ask(work);
         }
-        self.commit(index, Choice { runner, reason }, view.now)
+        self.commit(index, Choice { runner, reason }, view)
     }
 
     /// The first runner that is in time, costs no other job its answer and is worth its price, or

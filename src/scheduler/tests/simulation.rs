@@ -86,6 +86,7 @@ enum Event {
         which: usize,
     },
     Retire(usize),
+    Restore(usize),
     Wait(u64),
 }
 
@@ -98,6 +99,7 @@ fn event() -> impl Strategy<Value = Event> {
         4 => run().prop_map(|(which, percent)| Event::Return { which, percent }),
         1 => (0..8_usize).prop_map(|which| Event::Fail { which }),
         1 => (0..40_usize).prop_map(Event::Retire),
+        1 => (0..10_usize).prop_map(Event::Restore),
         3 => (0..50_u64).prop_map(Event::Wait),
         // The machine was asleep.
         1 => (1_000..100_000_u64).prop_map(Event::Wait),
@@ -174,6 +176,12 @@ impl Simulation {
                 if let Some(&name) = ALL.get(number) {
                     self.scheduler.retire(&model(name));
                     self.retired.insert(name);
+                }
+            }
+            Event::Restore(number) => {
+                let name = ALL.get(number).filter(|name| self.retired.remove(*name));
+                if let Some(name) = name {
+                    self.scheduler.restore(&model(name));
                 }
             }
             Event::Wait(milliseconds) => self.now += ms(milliseconds),

@@ -7,8 +7,8 @@ use jsonschema::Validator;
 use serde_json::Value;
 
 /// The outcomes, as records and summaries name them.
-const OUTCOMES: [&str; 6] =
-    ["classified", "reused", "superseded", "expired", "failed", "abandoned"];
+const OUTCOMES: [&str; 7] =
+    ["classified", "reused", "superseded", "expired", "late", "failed", "abandoned"];
 
 static SCHEMA: LazyLock<Validator> = LazyLock::new(|| {
     let schema = serde_json::from_str(classifyd::output::RECORD_SCHEMA).expect("JSON");
@@ -111,7 +111,7 @@ pub(super) fn assert_balanced(summary: &Value) {
         let outcomes: u64 = OUTCOMES.iter().map(|outcome| number(figures, outcome)).sum();
         assert_eq!(number(figures, "captured"), outcomes, "the outcomes add up: {figures}");
         assert_eq!(number(figures, "lost"), 0, "{figures}");
-        let judged = number(figures, "met_deadline") + number(figures, "late");
+        let judged = number(figures, "met_deadline") + number(figures, "missed_deadline");
         let answered = number(figures, "classified") + number(figures, "reused");
         assert_eq!(judged, answered, "{figures}");
     }

@@ -89,6 +89,12 @@ impl Running {
         self.wait(|running| (running.stdout.seen.len() >= count, &mut running.stdout));
     }
 
+    /// Waits until `count` more lines come on stdout than have come by now.
+    pub fn wait_for_more_records(&mut self, count: usize) {
+        self.stdout.seen.extend(self.stdout.coming.try_iter());
+        self.wait_for_records(self.stdout.seen.len() + count);
+    }
+
     /// Waits until stderr says `words`.
     pub fn wait_for_words(&mut self, words: &str) {
         let said = |line: &String| line.contains(words);

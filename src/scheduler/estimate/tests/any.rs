@@ -7,7 +7,7 @@ use super::*;
 #[derive(Clone, Debug)]
 enum Event {
     Run(usize, Cost),
-    Refused,
+    Refused(usize, Duration),
 }
 
 fn any_cost() -> impl Strategy<Value = Cost> {
@@ -25,7 +25,7 @@ fn any_cost() -> impl Strategy<Value = Cost> {
 fn any_event(runners: usize) -> impl Strategy<Value = Event> {
     prop_oneof![
         4 => (0..runners, any_cost()).prop_map(|(runner, cost)| Event::Run(runner, cost)),
-        1 => Just(Event::Refused),
+        1 => (0..runners, any_cost()).prop_map(|(runner, cost)| Event::Refused(runner, cost.run)),
     ]
 }
 
@@ -54,7 +54,9 @@ proptest! {
         for event in events {
             match event {
                 Event::Run(runner, cost) => estimator.learn(runners[runner % runners.len()], cost),
-                Event::Refused => estimator.refused(),
+                Event::Refused(runner, left) => {
+                    estimator.refused(runners[runner % runners.len()], left);
+                }
             }
             for runner in &runners {
                 check(&estimator, *runner)?;

@@ -1,0 +1,109 @@
+//! How long a run may last beyond its frame's deadline, and a count of what was done about those
+//! that lasted longer.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::frame::{Budget, Pace};
+use crate::outcome::Account;
+
+/// The least margin, unless one is named: nodes take that long, and so do a busy machine's threads
+/// to wake up, so that a run could hardly be ended sooner.
+const LEAST_MARGIN: Duration = Duration::from_millis(10);
+
+/// The greatest margin, unless one is named: who is later than that does not just come late.
+const GREATEST_MARGIN: Duration = Duration::from_secs(1);
+
+const FENCE_AFTER: Duration = Duration::from_secs(5);
+
+/// How long a run may last beyond its frame's deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LateLimits {
+    /// How late an answer may be and still go out; the run is asked to end then. `None` for half
+    /// the frame's budget, at least 10 ms and at most 1 s: a run only begins if 95 in 100 such runs
+    /// would be in time, so one that is late by half the budget has met with something else than
+    /// the usual spread.
+    pub margin: Option<Duration>,
+    /// How long a worker has for a run to end that was asked to.
+    pub fence_after: Duration,
+}
+
+impl Default for LateLimits {
+    fn default() -> Self {
+        Self { margin: None, fence_after: FENCE_AFTER }
+    }
+}
+
+impl LateLimits {
+    /// Until when the answer of a run counts that begins at `start` on a frame of that account.
+    ///
+    /// Where only work counts ([`Pace::Work`]) a machine that is busy otherwise must not cost a
+    /// frame its answer: the run has at least `fence_after` there.
+    pub fn answer_counts_until(&self, account: &Account, start: Instant) -> Instant {
+        let margin = self.margin.unwrap_or_else(|| default_margin(account.budget));
+        let until = account.deadline.instant() + margin;
+        match account.pace {
+            Pace::Clock => until,
+            Pace::Work => until.max(start + self.fence_after),
+        }
+    }
+}
+
+fn default_margin(budget: Budget) -> Duration {
+    (budget.duration() / 2).clamp(LEAST_MARGIN, GREATEST_MARGIN)
+}
+
+/// What was done about runs that lasted too long. The keys in JSON are the field names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LateWork {
+    /// Runs that were asked to end.
+    pub terminated: u64,
+    /// Workers whose run did not end then, and whose model was taken out.
+    pub fenced: u64,
+    /// Models that came back with a new worker.
+    pub rebuilt: u64,
+    /// Models that could not be brought back.
+    pub lost: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::outcome::tests::ticket;
+    use crossbeam_channel::unbounded;
+
+    fn ms(milliseconds: u64) -> Duration {
+        Duration::from_millis(milliseconds)
+    }
+
+    /// How long after the capture the answer of a run counts that begins 5 ms after it.
+    fn allowed(limits: LateLimits, budget: &str, pace: Pace) -> Duration {
+        let (send, _settled) = unbounded();
+        let captured = Clock.now();
+        let ticket = ticket(0, captured, budget.parse().unwrap(), pace, send);
+        limits.answer_counts_until(ticket.account(), captured + ms(5)) - captured
+    }
+
+    #[test]
+    fn by_default_the_margin_is_half_the_budget_within_bounds() {
+        let allowed = |budget| allowed(LateLimits::default(), budget, Pace::Clock);
+        assert_eq!(allowed("5ms"), ms(15));
+        assert_eq!(allowed("100ms"), ms(150));
+        assert_eq!(allowed("1h"), Duration::from_secs(3601));
+    }
+
+    #[test]
+    fn a_margin_that_is_named_counts_as_it_is() {
+        let limits = LateLimits { margin: Some(ms(1)), ..LateLimits::default() };
+        assert_eq!(allowed(limits, "100ms", Pace::Clock), ms(101));
+    }
+
+    #[test]
+    fn where_only_work_counts_a_run_has_longer() {
+        let allowed = |budget| allowed(LateLimits::default(), budget, Pace::Work);
+        assert_eq!(allowed("100ms"), ms(5005));
+        assert_eq!(allowed("10s"), ms(11_000), "and never ends before its deadline");
+    }
+}
