@@ -403,6 +403,11 @@ impl<J> Scheduler<J> {
         let now = view.now;
         let job = self.remove(index, true);
         let runner = &self.runners[choice.runner];
+        if job.pace == Pace::Clock {
+            // What it takes beyond what it asked for is asked for too.
+            let more = runner.work().saturating_sub(job.asked);
+            self.devices[runner.device].price.ask(more);
+        }
         let serial = self.next_serial;
         self.next_serial += 1;
         self.devices[runner.device].commit(serial, runner, now);

@@ -2,12 +2,16 @@
 //!
 //! A run that betters one answer can cost later frames theirs. What a second is worth to them is
 //! learnt from a *virtual backlog*: every frame that arrives adds the core time that it would like to
-//! have at the present price, whether it gets it or not, and time drains what the cores can do. The
-//! price rises with the backlog, frames ask for less, and both settle where frames ask for just what
-//! the cores can do; below that load the backlog is empty and time costs nothing. This is
-//! drift-plus-penalty control (Neely, "Stochastic Network Optimization with Application to
-//! Communication and Queueing Systems", 2010) with a price that grows exponentially, as prices differ
+//! have at the present price, whether it gets it or not, and a run adds what it takes beyond that; time
+//! drains what the cores can do. The price rises with the backlog, frames ask for less, and both settle
+//! where frames ask for just what the cores can do; below that load the backlog is empty and time costs
+//! nothing. This is drift-plus-penalty control (Neely, "Stochastic Network Optimization with Application
+//! to Communication and Queueing Systems", 2010) with a price that grows exponentially, as prices differ
 //! by orders of magnitude between a light overload and a heavy one.
+//!
+//! What runs take beyond counts because the price that a frame meets when it is decided is not the one
+//! at which it asked: near a price at which models are worth the same it might ask for the quicker one
+//! and get the other, time and again.
 
 use std::time::{Duration, Instant};
 

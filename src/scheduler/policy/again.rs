@@ -26,12 +26,7 @@ impl<J> Scheduler<J> {
     }
 
     fn run_again(&mut self, index: usize, runner: usize, view: &View) -> Decision<J> {
-        let job = &self.waiting[index];
-        let reason = Reason::Preferred(job.selection.basis);
-        if job.pace == Pace::Clock {
-            let work = self.runners[runner].work();
-            self.devices[self.runners[runner].device].price.ask(work);
-        }
+        let reason = Reason::Preferred(self.waiting[index].selection.basis);
         self.commit(index, Choice { runner, reason }, view)
     }
 

@@ -108,3 +108,20 @@ fn in_an_overload_priority_counts_and_a_minimum_share_is_kept() {
     assert!((0.2..0.4).contains(&tally.share(1)), "{tally:?}");
     assert!((2..4).all(|stream| tally.share(stream) > 0.05), "{tally:?}");
 }
+
+#[test]
+fn one_stream_that_asks_for_less_than_it_takes_is_not_starved() {
+    // A frame every 18 ms and nobody else: the middle model, which takes 20, cannot have them all.
+    let mut simulation = Simulation::with_terms(Setup::one_core(), &[]);
+    simulation.selection = wish();
+    let start = simulation.now;
+    for at in 0..10_000 {
+        simulation.pass_until(start + ms(at), false);
+        if at % 18 == 0 {
+            simulation.arrive(0, 200, false);
+            simulation.decide();
+        }
+    }
+    let (captured, ran) = (simulation.jobs.len(), simulation.ran.len());
+    assert!(ran as f64 > 0.95 * captured as f64, "{ran} of {captured}");
+}
