@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::setting::{Device, Model, Placement, Setting};
 use super::world::{Answers, Latency, LoadCurve, Stream};
 use crate::models::ModelId;
+use crate::scheduler::estimate::OnTime;
 
 pub fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
@@ -50,6 +51,7 @@ pub fn setting() -> Setting {
         },
         pictures: None,
         slowdowns: Vec::new(),
+        on_time: OnTime::default(),
         selection: Duration::ZERO,
         publish: Duration::ZERO,
     }

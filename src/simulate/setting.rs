@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::world::{Answers, Episode, Latency, Pictures, Stream};
 use crate::models::ModelId;
+use crate::scheduler::estimate::OnTime;
 
 /// One set of circumstances.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +24,8 @@ pub struct Setting {
     pub pictures: Option<Arc<Pictures>>,
     /// When devices are slow.
     pub slowdowns: Vec<Slowdown>,
+    /// The probability of being in time with which the daemon's scheduler starts runs.
+    pub on_time: OnTime,
     /// Time from a frame's capture until the scheduler has it: its features, the premodel. It is spent
     /// beside the models' runs, on many frames at a time.
     pub selection: Duration,

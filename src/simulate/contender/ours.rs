@@ -12,7 +12,6 @@ use crate::frame::{Budget, Deadline, Pace, StreamName};
 use crate::models::ModelId;
 use crate::outcome::Basis;
 use crate::premodel::Selection;
-use crate::scheduler::estimate::OnTime;
 use crate::scheduler::{Admission, Cost, Decision, DeviceTerms, RunnerTerms, Scheduler};
 
 /// How often a frame may run.
@@ -65,7 +64,7 @@ impl Ours {
         let runners: Vec<(usize, usize)> = choice.iter().flat_map(placements).collect();
         let terms = runners.iter().map(|&runner| terms(briefing, runner)).collect();
         Self {
-            scheduler: Scheduler::new(&devices, terms, OnTime::default()),
+            scheduler: Scheduler::new(&devices, terms, setting.on_time),
             start,
             streams: setting.streams.iter().map(|one| StreamName::new(&one.name)).collect(),
             models: setting.models.iter().map(|model| model.id.clone()).collect(),

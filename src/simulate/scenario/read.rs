@@ -113,6 +113,7 @@ fn setting(root: &mut Section<'_>, sources: &Sources, models: Vec<Model>) -> Set
         pictures: sources.pictures(),
         slowdowns: slowdowns(root),
         selection: selection.unwrap_or_default(),
+        on_time: root.optional("on_time", value::on_time).unwrap_or_default(),
         publish: root.optional("publish", value::time_or_none).unwrap_or_default(),
     }
 }

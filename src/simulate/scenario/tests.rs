@@ -54,7 +54,7 @@ fn the_least_scenario_has_defaults_for_all_else() {
 #[test]
 fn every_key_is_read() {
     let text = "name = \"all\"\nabout = \"keys\"\nduration = \"2h\"\nseed = 7\nseeds = 2\n\
-        policies = [\"ours\", \"edf:m\"]\npublish = \"200us\"\n\
+        policies = [\"ours\", \"edf:m\"]\non_time = 0.99\npublish = \"200us\"\n\
         [premodel]\ntime = \"1ms\"\nskill = 0.3\n\
         [answers]\ncorrelation = 0.5\nconfidence = 0.6\n\
         [models]\nlatency_table = \"../models/latency/jetson_tx2.toml\"\nspread = 1.2\n\
@@ -79,6 +79,7 @@ fn every_key_is_read() {
         ["ours", "edf:m"]
     );
     assert_eq!((setting.selection, setting.publish), (ms(1), Duration::from_micros(200)));
+    assert_eq!(setting.on_time.get(), 0.99);
     assert_eq!(setting.models[0].preprocess, ms(2));
     assert_eq!(setting.models[0].placements[0].latency.quantile(0.99), ms(14));
     let listed = &setting.models[1].placements[0].latency;
@@ -119,6 +120,12 @@ fn models_may_run_on_several_devices_and_on_some_of_their_units() {
 }
 
 #[test]
+fn nothing_is_surely_in_time() {
+    let remedy = "on_time = 1: this is out of range (write a number above 0.5 and below 1";
+    assert!(faults(&format!("on_time = 1\n{LEAST}")).contains(remedy));
+}
+
+#[test]
 fn what_the_guide_shows_is_read() {
     let guide = include_str!("../../../scenarios/README.md");
     let blocks = guide.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
@@ -142,7 +149,7 @@ s.toml:1:8: name = 3: this is a whole number (write some text in quotes)
 s.toml:2:12: duration = \"soon\": this is no time (write it like \"60s\")
 s.toml:3:9: seeds = 0: this is out of range (write a whole number from 1 to 1000)
 s.toml:4:13: policies[0] = \"best\": there is no policy `best` (\"ours\", \"adaptive\", \"oracle\", \"omniscient\", and \"fixed\", \"fifo\" or \"edf\" with or without :NAME of a model)
-s.toml:5:1: colour: there is no such key (choose from `name`, `about`, `seed`, `seeds`, `policies`, `device`, `models`, `model`, `premodel`, `answers`, `duration`, `slowdown`, `publish`, `variant`, `grid`, `plan`, `stream`)
+s.toml:5:1: colour: there is no such key (choose from `name`, `about`, `seed`, `seeds`, `policies`, `device`, `models`, `model`, `premodel`, `answers`, `duration`, `slowdown`, `on_time`, `publish`, `variant`, `grid`, `plan`, `stream`)
 s.toml:7:8: model[0].name = \"m\": this model has no accuracy (add accuracy = 0.7, the share of the frames that it is right on)
 s.toml:7:8: model[0].name = \"m\": this model has no latency (add latency = \"12ms\"; neither profile nor table know one)
 s.toml:8:12: model[0].accuracy = 70: this is out of range (write a number from 0.001 to 1)

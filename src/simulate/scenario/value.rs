@@ -8,6 +8,7 @@ use toml::de::DeValue;
 use crate::config::Fault;
 use crate::config::document::Node;
 use crate::config::value::text;
+use crate::scheduler::estimate::OnTime;
 use crate::simulate::world::LoadCurve;
 
 /// No time of a scenario is longer: ten years.
@@ -68,6 +69,13 @@ pub(super) fn share(node: &Node<'_>) -> Result<f64, Fault> {
 /// A share that something can be right at: above 0 and up to 1.
 pub(super) fn accuracy(node: &Node<'_>) -> Result<f64, Fault> {
     number(0.001..=1.0)(node)
+}
+
+/// How surely an answer is to be in time.
+pub(super) fn on_time(node: &Node<'_>) -> Result<OnTime, Fault> {
+    let probability = number(0.0..=1.0)(node)?;
+    let remedy = "write a number above 0.5 and below 1, like 0.999";
+    OnTime::new(probability).map_err(|_| node.fault("this is out of range", remedy))
 }
 
 /// Frames a second.
