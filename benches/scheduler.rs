@@ -103,7 +103,7 @@ impl World {
                     return;
                 }
                 Decision::Expired { .. } | Decision::Settle { .. } => {}
-                Decision::Idle => return,
+                Decision::Idle | Decision::Later(_) => return,
             }
         }
     }

@@ -11,6 +11,13 @@ use crate::models::ModelId;
 /// meanwhile.
 const AHEAD: usize = 1;
 
+/// That one is decided so many times as long as its tensor may take before a core is expected to be
+/// free: runs may end earlier than expected. Frames that come until then are part of the decision.
+const LEAD: u32 = 2;
+
+/// A tensor that takes no longer can as well be made when a core is free.
+const AT_ONCE: Duration = Duration::from_micros(100);
+
 /// A compute device as it is before any run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceTerms {
@@ -78,6 +85,19 @@ pub(super) struct Device {
     estimator: Estimator,
 }
 
+/// When a further run is better decided than left open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Opening {
+    /// Now: a core is free.
+    Now,
+    /// From this instant: the tensor should be ready when a core is free.
+    From(Instant),
+    /// When a core is free: the tensor takes hardly any time.
+    WhenFree,
+    /// Not before a run ends.
+    Never,
+}
+
 /// A decided run.
 #[derive(Debug)]
 struct Commitment {
@@ -132,14 +152,23 @@ impl Device {
         self.committed.is_empty()
     }
 
-    /// Whether a further run may be decided.
-    pub(super) fn is_open(&self) -> bool {
+    /// Whether a further run may be decided, if making its tensor takes as long as this at most.
+    pub(super) fn opening(&self, occupancy: &Occupancy, preprocess: Duration) -> Opening {
         let mut taken = 0;
         let beyond = self.committed.iter().filter(|run| {
             taken += run.cores;
             taken > self.cores
         });
-        beyond.count() < AHEAD
+        let (beyond, free) = (beyond.count(), occupancy.slot(1).free);
+        if taken < self.cores {
+            Opening::Now
+        } else if beyond >= AHEAD {
+            Opening::Never
+        } else if preprocess <= AT_ONCE {
+            Opening::WhenFree
+        } else {
+            Opening::From(free.checked_sub(preprocess * LEAD).unwrap_or(free))
+        }
     }
 
     pub(super) fn commit(&mut self, serial: u64, runner: &Runner, now: Instant) {

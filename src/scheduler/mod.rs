@@ -17,7 +17,8 @@
 //! - A frame that comes back with an answer is decided first. It gets another run if one fits its
 //!   deadline, is worth its price and costs no frame that waits its own; else its answer goes out.
 //! - Runs of a device begin in the order of the decisions. One more run than its cores can take is
-//!   decided ahead, so that its tensor is ready when a core is.
+//!   decided ahead, so that its tensor is ready when a core is; but no earlier than that needs, so that
+//!   frames which come meanwhile are part of the decision.
 
 mod cost;
 pub mod estimate;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::cost::Cost;
 use super::estimate::OnTime;
-use super::machine::{Device, DeviceTerms, Occupancy, Runner, RunnerTerms};
+use super::machine::{Device, DeviceTerms, Occupancy, Opening, Runner, RunnerTerms};
 use super::terms::{Streams, Terms};
 use crate::frame::{Deadline, Pace, StreamName};
 use crate::models::ModelId;
@@ -116,6 +116,8 @@ pub enum Decision<J> {
         /// Time the job waited for this decision.
         waited: Duration,
     },
+    /// There is nothing to do until this instant, unless a job comes or a run ends before.
+    Later(Instant),
     /// There is nothing to do until a job comes or a run ends.
     Idle,
 }
@@ -125,8 +127,8 @@ struct View {
     now: Instant,
     /// By device: when its cores are free.
     occupancies: Vec<Occupancy>,
-    /// By device: whether a further run may be decided for it.
-    open: Vec<bool>,
+    /// By device: when a further run may be decided.
+    open: Vec<Opening>,
 }
 
 impl<J> Scheduler<J> {
@@ -338,14 +340,25 @@ impl<J> Scheduler<J> {
         }
         match self.first_choice(&plan, &view) {
             Some((index, choice)) => self.commit(index, choice, &view),
-            None => Decision::Idle,
+            None => view.next_due().map_or(Decision::Idle, Decision::Later),
         }
     }
 
     fn view(&self, now: Instant) -> View {
-        let occupancies = self.devices.iter().map(|device| device.occupancy(now)).collect();
-        let open = self.devices.iter().map(Device::is_open).collect();
+        let occupancies: Vec<Occupancy> =
+            self.devices.iter().map(|device| device.occupancy(now)).collect();
+        let opening = |(place, device): (usize, &Device)| {
+            device.opening(&occupancies[place], self.longest_preprocess(place))
+        };
+        let open = self.devices.iter().enumerate().map(opening).collect();
         View { now, occupancies, open }
+    }
+
+    /// What making a tensor takes at most, for a model of this device.
+    fn longest_preprocess(&self, device: usize) -> Duration {
+        let there = self.of_model.iter().flatten().map(|&place| &self.runners[place]);
+        let own = there.filter(|runner| runner.device == device);
+        own.map(|runner| runner.expected.preprocess).max().unwrap_or_default()
     }
 
     /// The first job that can get a run now, and what it gets.
@@ -481,11 +494,27 @@ impl View {
         }
     }
 
-    /// Whether a run may be decided now. A run on several cores begins at once or not at all: decided
-    /// ahead, it would keep the cores that are free waiting for the others.
-    fn is_open_to(&self, runner: &Runner) -> bool {
+    /// Whether a run of a job may be decided now. A run on several cores begins at once or not at all:
+    /// decided ahead, it would keep the cores that are free waiting for the others. Where only work
+    /// counts, nothing is gained by waiting for other frames.
+    fn is_open_to<J>(&self, job: &Waiting<J>, runner: &Runner) -> bool {
         let free = self.occupancies[runner.device].slot(runner.cores).free;
-        self.open[runner.device] && (runner.cores == 1 || free <= self.now)
+        let is_open = match self.open[runner.device] {
+            Opening::Now => true,
+            Opening::From(due) => due <= self.now || job.pace == Pace::Work,
+            Opening::WhenFree => job.pace == Pace::Work,
+            Opening::Never => false,
+        };
+        is_open && (runner.cores == 1 || free <= self.now)
+    }
+
+    /// When a run of the next device is to be decided.
+    fn next_due(&self) -> Option<Instant> {
+        let due = self.open.iter().filter_map(|opening| match opening {
+            Opening::From(due) => Some(*due),
+            Opening::Now | Opening::WhenFree | Opening::Never => None,
+        });
+        due.filter(|due| *due > self.now).min()
     }
 
     fn is_in_time<J>(&self, job: &Waiting<J>, runner: &Runner) -> bool {

@@ -2,7 +2,7 @@
 //! turns on the device.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::cost::Cost;
 use super::policy::{Admission, Decision, Scheduler};
@@ -107,6 +107,7 @@ impl Queue {
                 }
                 Decision::Idle if state.closed && state.scheduler.is_over() => return None,
                 Decision::Idle => state = self.wait(state),
+                Decision::Later(at) => state = self.wait_until(state, at),
             }
         }
     }
@@ -144,6 +145,12 @@ impl Queue {
 
     fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_until<'a>(&self, state: MutexGuard<'a, State>, at: Instant) -> MutexGuard<'a, State> {
+        let left = at.saturating_duration_since(self.clock.now());
+        let waited = self.changed.wait_timeout(state, left);
+        waited.unwrap_or_else(PoisonError::into_inner).0
     }
 }
 

@@ -50,6 +50,7 @@ fn on_cores<J>(cores: usize, models: &[(&str, Cost)]) -> Scheduler<J> {
 
 /// Where `scheduler` has its models.
 const SMALL: usize = 0;
+const LARGE: usize = 2;
 
 fn ranking(names: &[&str]) -> Selection {
     let ranking = names.iter().map(|name| (model(name), 0.5)).collect();
@@ -80,6 +81,21 @@ fn run(decision: Decision<u32>) -> (u32, String, Reason, u64) {
             (job, model.to_string(), reason, serial)
         }
         other => panic!("expected a run, not {other:?}"),
+    }
+}
+
+/// Begins a run.
+fn begin(scheduler: &mut Scheduler<u32>, decision: Decision<u32>, now: Instant) -> u64 {
+    let (_, _, _, serial) = run(decision);
+    scheduler.started(serial, now);
+    serial
+}
+
+/// How long from `start` there is nothing to decide, in whole milliseconds.
+fn later(decision: Decision<u32>, start: Instant) -> u128 {
+    match decision {
+        Decision::Later(at) => ((at - start) + Duration::from_micros(500)).as_millis(),
+        other => panic!("expected a pause, not {other:?}"),
     }
 }
 
@@ -131,8 +147,28 @@ fn the_queue_counts_towards_the_expected_finish() {
     let mut scheduler = scheduler();
     submit(&mut scheduler, 1, &["large"], 100, now);
     submit(&mut scheduler, 2, &ALL, 100, now);
-    assert_eq!(run(scheduler.next(now)).1, "large");
-    assert_eq!(run(scheduler.next(now)).1, "middle", "60 ms of waiting leave 40");
+    let decision = scheduler.next(now);
+    let serial = begin(&mut scheduler, decision, now);
+    assert!(matches!(scheduler.next(now), Decision::Idle), "its tensor takes no time");
+    scheduler.finished(serial, LARGE, run_of(60));
+    assert_eq!(run(scheduler.next(now + ms(60))).1, "middle", "60 ms of waiting leave 40");
+}
+
+#[test]
+fn a_frame_that_comes_before_a_core_is_free_is_part_of_the_decision() {
+    let now = Clock.now();
+    let cost = |run| Cost { preprocess: ms(2), run: ms(run) };
+    let mut scheduler = on_one_core(&[("small", cost(5)), ("large", cost(60))]);
+    submit(&mut scheduler, 1, &["large"], 100, now);
+    let decision = scheduler.next(now);
+    begin(&mut scheduler, decision, now);
+    submit(&mut scheduler, 2, &["large", "small"], 400, now);
+    assert_eq!(later(scheduler.next(now), now), 56, "twice what its tensor takes is early enough");
+    let (soon, due) = (now + ms(50), now + ms(56));
+    submit(&mut scheduler, 3, &["large", "small"], 35, soon);
+    assert_eq!(later(scheduler.next(soon), now), 56);
+    let (job, model, ..) = run(scheduler.next(due));
+    assert_eq!((job, model.as_str()), (3, "small"), "decided before, job 2 would be in its way");
 }
 
 #[test]
@@ -161,15 +197,16 @@ fn under_work_pace_waiting_for_other_frames_does_not_count() {
 #[test]
 fn only_one_frame_is_committed_ahead_and_turns_are_taken_in_order() {
     let now = Clock.now();
-    let mut scheduler = scheduler();
+    let cost = Cost { preprocess: ms(5), run: ms(5) };
+    let mut scheduler = on_one_core(&[("m", cost)]);
     for job in [1, 2, 3] {
-        submit(&mut scheduler, job, &["small"], 900, now);
+        submit(&mut scheduler, job, &["m"], 900, now);
     }
     let (_, _, _, first) = run(scheduler.next(now));
     let (_, _, _, second) = run(scheduler.next(now));
     assert!(matches!(scheduler.next(now), Decision::Idle));
     assert!(scheduler.is_turn_of(first) && !scheduler.is_turn_of(second));
-    scheduler.finished(first, SMALL, run_of(5));
+    scheduler.finished(first, 0, cost);
     assert!(scheduler.is_turn_of(second));
     assert_eq!(run(scheduler.next(now)).0, 3);
 }
@@ -223,17 +260,15 @@ fn a_model_whose_worker_is_gone_is_not_chosen() {
 fn a_model_that_comes_back_is_chosen_again_even_for_jobs_that_wait() {
     let now = Clock.now();
     let mut scheduler = scheduler();
-    for job in [1, 2] {
-        submit(&mut scheduler, job, &["small"], 900, now);
-        run(scheduler.next(now));
-    }
+    submit(&mut scheduler, 1, &["small"], 900, now);
+    let decision = scheduler.next(now);
+    let serial = begin(&mut scheduler, decision, now);
     scheduler.retire(&model("large"));
-    submit(&mut scheduler, 3, &ALL, 900, now);
+    submit(&mut scheduler, 2, &ALL, 900, now);
     scheduler.restore(&model("large"));
-    scheduler.given_up(0);
-    scheduler.given_up(1);
+    scheduler.given_up(serial);
     let (job, model, ..) = run(scheduler.next(now));
-    assert_eq!((job, model.as_str()), (3, "large"));
+    assert_eq!((job, model.as_str()), (2, "large"));
 }
 
 #[test]
@@ -258,7 +293,8 @@ fn the_tensor_is_made_while_the_run_before_goes_on() {
     let (.., first) = run(scheduler.next(now));
     scheduler.started(first, now + ms(5));
     submit(&mut scheduler, 2, &["m"], 45, now);
-    assert_eq!(run(scheduler.next(now)).0, 2, "5 + 20 + 20, not 5 + 20 + 5 + 20");
+    assert_eq!(later(scheduler.next(now), now), 15, "twice what its tensor takes is early enough");
+    assert_eq!(run(scheduler.next(now + ms(15))).0, 2, "5 + 20 + 20, not 5 + 20 + 5 + 20");
     scheduler.finished(first, 0, cost);
 }
 

@@ -12,8 +12,9 @@ impl<J> Scheduler<J> {
     pub(super) fn decide_again(&mut self, plan: &Plan, view: &View) -> Option<Decision<J>> {
         let answered = self.waiting.iter().take_while(|job| job.standing == Standing::Answered);
         for index in 0..answered.count() {
-            match self.first_without_harm(&self.waiting[index], plan, view) {
-                Ok(runner) if !view.is_open_to(&self.runners[runner]) => {}
+            let job = &self.waiting[index];
+            match self.first_without_harm(job, plan, view) {
+                Ok(runner) if !view.is_open_to(job, &self.runners[runner]) => {}
                 Ok(runner) => return Some(self.run_again(index, runner, view)),
                 Err(stop) => {
                     let answered = self.remove(index, true);

@@ -83,7 +83,7 @@ impl<J> Scheduler<J> {
         for (rank, wish) in job.wishes.iter().enumerate() {
             for &place in &self.of_model[wish.model] {
                 let runner = &self.runners[place];
-                if !view.is_open_to(runner) || !view.is_in_time(job, runner) {
+                if !view.is_open_to(job, runner) || !view.is_in_time(job, runner) {
                     continue;
                 }
                 let work = runner.work();

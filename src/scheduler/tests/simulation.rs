@@ -254,7 +254,7 @@ impl Simulation {
         loop {
             self.begin();
             match self.scheduler.next(self.now) {
-                Decision::Idle => break,
+                Decision::Idle | Decision::Later(_) => break,
                 Decision::Expired { job, shortfall, .. } => {
                     assert_eq!(self.jobs[job as usize].runs, 0, "an answer expired");
                     assert!(shortfall.quickest.is_none() || shortfall.needed > shortfall.left);

@@ -74,6 +74,8 @@ pub enum Step {
     Supersede(FrameKey),
     /// Let the answer out of a frame that came back for another run.
     Settle(FrameKey),
+    /// Nothing until then, unless something happens before.
+    Later(Duration),
     /// Nothing, until something happens.
     Idle,
 }

@@ -142,6 +142,7 @@ impl Contender for Ours {
             }
             Decision::Expired { job, .. } => Step::Expire(job),
             Decision::Settle { job, .. } => Step::Settle(job),
+            Decision::Later(at) => Step::Later(at.saturating_duration_since(self.start)),
             Decision::Idle => Step::Idle,
         }
     }

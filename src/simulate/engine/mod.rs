@@ -1,6 +1,7 @@
 //! Discrete-event simulation: virtual time jumps from one event to the next.
 //!
-//! An event is a frame that gets ready, a tensor that is made, or a run that ends. After each the
+//! An event is a frame that gets ready, a tensor that is made, a run that ends, or an instant that the
+//! contender waits for. After each the
 //! contender is asked for steps until it is idle, as the daemon's thread `prepare` asks the scheduler:
 //! it makes one tensor at a time, beside the runs, and asks for nothing meanwhile. The engine knows
 //! how long runs take and who is right; the contender does not.
@@ -36,7 +37,8 @@ pub fn simulate(world: &World<'_>, contender: &mut dyn Contender) -> Run {
     engine.finish()
 }
 
-/// Something that happens. Of what happens at the same instant, runs end first and frames come last.
+/// Something that happens. Of what happens at the same instant, runs end first, and frames
+/// come before the contender is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
     /// A run ends on a device.
@@ -45,6 +47,8 @@ enum Event {
     Prepared { device: usize },
     /// The next frame of a stream is ready.
     Ready { stream: usize },
+    /// The contender wanted to be asked again.
+    Asked,
 }
 
 /// A frame that is not settled.
@@ -92,6 +96,8 @@ struct Engine<'a, 'b> {
     occupancy: Vec<Occupancy>,
     /// When the tensor in the making is made.
     prepared: Duration,
+    /// When the contender last wanted to be asked.
+    asked: Option<Duration>,
     runs: u64,
     streams: Vec<Tally>,
     /// Scratch.
@@ -116,6 +122,7 @@ impl<'a, 'b> Engine<'a, 'b> {
             occupancy: lines.iter().map(Line::occupancy).collect(),
             lines,
             prepared: Duration::ZERO,
+            asked: None,
             runs: 0,
             streams: vec![Tally::new(setting.models.len()); count],
             values: Vec::new(),
@@ -141,6 +148,7 @@ impl<'a, 'b> Engine<'a, 'b> {
                 self.end(run, device);
                 self.begin(device);
             }
+            Event::Asked => {}
         }
     }
 
@@ -185,8 +193,18 @@ impl<'a, 'b> Engine<'a, 'b> {
                     self.move_on(frame, Place::Waiting, Place::Gone);
                     self.answer(frame, Regard::Weighed);
                 }
+                Step::Later(at) => return self.ask_again(at),
                 Step::Idle => return,
             }
+        }
+    }
+
+    /// Notes that the contender wants to be asked then.
+    fn ask_again(&mut self, at: Duration) {
+        assert!(at > self.now, "the contender waits for what is past");
+        if self.asked != Some(at) {
+            self.asked = Some(at);
+            self.events.push(Reverse((at, Event::Asked)));
         }
     }
 
