@@ -19,7 +19,7 @@ pub struct Arguments {
     /// What to simulate: a TOML file; those in scenarios/ explain every key
     #[arg(long, value_name = "FILE")]
     scenario: PathBuf,
-    /// Where simulation.html, simulation.json, simulation.csv and the plots go
+    /// Where simulation.html, simulation.json, the tables as CSV and the plots go
     #[arg(long, value_name = "DIRECTORY")]
     report: Option<PathBuf>,
     /// The first seed, in place of the scenario's

@@ -110,6 +110,8 @@ fn a_scenario_becomes_tables_and_figures() {
             .sum();
         assert!((sum - 100.0).abs() < 1e-9, "the books balance: {entry}");
     }
+    let points = fs::read_to_string(report.join("grid.csv")).unwrap();
+    assert_eq!(points.lines().count(), 1 + 8);
     let table = fs::read_to_string(report.join("simulation.csv")).unwrap();
     assert!(table.starts_with("part,case,streams,"));
     assert_eq!(table.lines().count(), 1 + 9 * 10, "ten policies in nine cases");

@@ -1,5 +1,5 @@
 //! Writes a simulation down: `simulation.html` for people, `simulation.json` and `simulation.csv` for
-//! programs, and every plot as an SVG file.
+//! programs, with a grid `grid.csv` besides, and every plot as an SVG file.
 
 mod coordinates;
 mod csv;
@@ -35,6 +35,8 @@ pub struct Written {
     pub json: PathBuf,
     /// The figures, as a table.
     pub csv: PathBuf,
+    /// The points of the grid, as a table, if there is one.
+    pub grid: Option<PathBuf>,
     /// The plots.
     pub plots: Vec<PathBuf>,
 }
@@ -52,6 +54,10 @@ pub fn write(directory: &Path, simulation: &Simulation) -> Result<Written, Repor
         html: files::write(directory, "simulation.html", &html(simulation, &plots))?,
         json: files::write(directory, "simulation.json", &json(simulation)?)?,
         csv: files::write(directory, "simulation.csv", &csv::table(simulation))?,
+        grid: match &simulation.grid[..] {
+            [] => None,
+            points => Some(files::write(directory, "grid.csv", &csv::points(points))?),
+        },
         plots: plots.all().map(svg).collect::<Result<_, _>>()?,
     })
 }

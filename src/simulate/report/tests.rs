@@ -155,3 +155,16 @@ fn the_table_has_a_row_for_each_entry() {
     assert_eq!((&rows[4][0], &rows[4][3], &rows[4][4]), ("grid", "33", "1"));
     assert_eq!(&rows[5][14], "99", "percent of the oracle");
 }
+
+#[test]
+fn the_grid_has_a_row_for_each_point() {
+    let table = csv::points(&simulation().grid);
+    let mut reader = ::csv::Reader::from_reader(table.as_bytes());
+    let rows: Vec<::csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 3);
+    let cells = |row: usize, columns: &[usize]| -> Vec<&str> {
+        columns.iter().map(|&column| rows[row].get(column).unwrap()).collect()
+    };
+    assert_eq!(cells(1, &[0, 1, 2, 6, 7, 9, 10]), ["2", "33", "1", "80", "79.5", "76", "95"]);
+    assert_eq!(cells(2, &[11, 12, 13]), ["70", "fixed:middle", "-1"]);
+}
