@@ -2,7 +2,8 @@
 //!
 //! The scheduler reckons in [`Instant`]s; simulated time counts from one of them. It prefers models by
 //! how likely they are to be right, or knows one model only. If it looks again, a frame comes back after
-//! each run for those of the other models that are more likely right than its answer.
+//! each run for those of the other models that are more likely right than its answer, and by how much
+//! is what another run is worth.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -81,16 +82,17 @@ impl Ours {
         self.start + time
     }
 
-    /// The models that may run on a frame, the likeliest to be right first.
+    /// The models that may run on a frame, those first that gain the most: how much likelier it then is
+    /// that the answer is right.
     fn selection(&self, offer: &Offer<'_>) -> Selection {
-        let value = |model: usize| offer.values[model];
-        let promises = |model: &usize| match offer.answer() {
-            Some(answer) => !offer.ran.contains(model) && value(*model) > value(answer),
-            None => true,
-        };
+        let answer = offer.answer();
+        let known = answer.map_or(0.0, |answer| offer.values[answer]);
+        let gain = |model: usize| offer.values[model] - known;
+        let promises =
+            |model: &usize| answer.is_none() || (!offer.ran.contains(model) && gain(*model) > 0.0);
         let mut order: Vec<usize> = self.choice.iter().copied().filter(promises).collect();
-        order.sort_by(|&a, &b| value(b).total_cmp(&value(a)).then_with(|| a.cmp(&b)));
-        let ranked = |&model: &usize| (self.models[model].clone(), value(model) as f32);
+        order.sort_by(|&a, &b| gain(b).total_cmp(&gain(a)).then_with(|| a.cmp(&b)));
+        let ranked = |&model: &usize| (self.models[model].clone(), gain(model) as f32);
         let basis = match (self.look, self.choice.len()) {
             (Look::Again, _) => Basis::Adaptive,
             (Look::Once, 1) => Basis::Fixed,

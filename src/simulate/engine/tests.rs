@@ -269,3 +269,13 @@ fn a_contender_is_asked_when_it_wants_to_be() {
     let run = simulate(&World::new(&one_stream(), 1), &mut Waiting(Vec::new(), nobody));
     assert_eq!(run.total().expired, 250);
 }
+
+#[test]
+fn second_looks_cost_no_other_frames_their_first() {
+    // Two frames every 25 ms: `middle` would take 20 ms of them, `large` 80.
+    let streams = vec![stream("a", 25, 100), stream("b", 25, 100)];
+    let setting = Setting { streams, duration: Duration::from_secs(60), ..setting() };
+    let [once, again] = [Look::Once, Look::Again].map(|look| ours(&setting, 1, look).total());
+    assert!(once.in_time() > 0.99 && again.in_time() > 0.99, "{again:?} {once:?}");
+    assert!(again.expected_accuracy() > once.expected_accuracy() - 0.005, "{again:?} {once:?}");
+}
