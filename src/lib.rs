@@ -44,10 +44,14 @@ pub mod config;
 pub mod daemon;
 pub mod health;
 pub mod install;
+#[cfg(all(test, feature = "loom"))]
+mod interleavings;
 pub mod learn;
+pub mod machine;
 pub mod onnx;
 mod redact;
 pub mod resample;
 pub mod select;
+mod sync;
 pub mod threads;
 mod whole_file;
