@@ -58,6 +58,7 @@ test: setup test-convert ## Run all tests, those of the model converter too
 	else \
 	    $(CARGO) test --locked; \
 	fi
+	$(CARGO) test --locked --features loom --lib interleavings
 
 .PHONY: test-convert
 test-convert: setup ## Run the tests of the model converter

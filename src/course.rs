@@ -14,7 +14,7 @@ use crate::outcome::{
     Ticket, Weighed,
 };
 use crate::premodel::Selection;
-use crate::scene::{Known, Memory, Recall, Thumbnail, Witness};
+use crate::scene::{Known, Memory, Recall, Resembling, Thumbnail, Witness};
 
 /// What all courses of a run have in common.
 pub struct Guide {
@@ -144,8 +144,8 @@ impl Course {
     }
 }
 
-/// Ends a frame that cannot run (again): with the answer of its course, if it has one, or else with
-/// `outcome`.
+/// Ends a frame that cannot run (again): with the answer of its course, if it has one; with that of its
+/// scene, if there was no time for a model; or else with `outcome`.
 pub fn end(course: Option<Box<Course>>, ticket: Ticket, stopped_by: Stop, outcome: Outcome) {
     match course {
         Some(course) if course.has_answer() => {
@@ -154,6 +154,12 @@ pub fn end(course: Option<Box<Course>>, ticket: Ticket, stopped_by: Stop, outcom
                 log::warn!("frame {id} is answered without a further model: {}", failure.error);
             }
             course.settle(ticket, stopped_by);
+        }
+        Some(course) if matches!(outcome, Outcome::Expired(_) | Outcome::Superseded) => {
+            let resembling = course.witness.as_ref().and_then(Witness::resembling);
+            ticket.report(resembling.map_or(outcome, |Resembling { from, difference, answer }| {
+                Outcome::Reused(Reuse::SameScene { from, difference, answer })
+            }));
         }
         Some(_) | None => ticket.report(outcome),
     }
@@ -257,6 +263,28 @@ mod tests {
         assert!(!goes_on.has_answer(), "no model has seen this frame");
         let cut = course(guide.begin(&frame(3), grey(200)));
         assert!(cut.evidence.answer().is_none());
+    }
+
+    #[test]
+    fn a_frame_without_time_for_a_model_takes_over_the_answer_of_its_scene() {
+        let guide = guide();
+        let mut first = course(guide.begin(&frame(0), grey(100)));
+        first.observe(run("quick"), &says(3, 0.9));
+        first.settle(open().0, Stop::Certain);
+        let end_of = |number, grey_value, outcome| {
+            let (ticket, settled) = open();
+            let course = course(guide.begin(&frame(number), grey(grey_value)));
+            end(Some(Box::new(course)), ticket, Stop::Deadline, outcome);
+            settled.try_recv().unwrap().outcome
+        };
+        let Outcome::Reused(Reuse::SameScene { from: 0, answer, .. }) =
+            end_of(1, 120, Outcome::Superseded)
+        else {
+            panic!("the scene goes on")
+        };
+        assert_eq!(&*answer.labels[0].label, "d");
+        assert!(matches!(end_of(2, 200, Outcome::Superseded), Outcome::Superseded), "a cut");
+        assert!(matches!(end_of(3, 120, Outcome::Abandoned), Outcome::Abandoned), "an early end");
     }
 
     #[test]

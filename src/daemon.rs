@@ -6,13 +6,18 @@
 //! the workers, the last ticket is settled, output ends. No stage is told to stop; each runs out of
 //! work. A worker that is stuck is not waited for: `supervise` has fenced it by then. The thread `stop` takes pipelines down, which can take long, so that main stays awake.
 
+mod memory;
+
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use crossbeam_channel::{Receiver, Sender, at, bounded, never, select, unbounded};
+use crossbeam_channel::{Receiver, Sender, at, bounded, never, select, tick, unbounded};
+
+use memory::Memory;
 
 use crate::capture::mailbox::{self, Delivery};
 use crate::capture::{self, Capture, CaptureError, EventKind, Extent, StreamSpec};
@@ -21,18 +26,21 @@ use crate::frame::StreamName;
 use crate::health::Health;
 use crate::inference::worker::Worker;
 use crate::inference::{
-    Build, Classifier, LateLimits, Preprocessor, Roster, Supervisor, Work, Workshop, prepare,
+    Build, Crew, Hand, LateLimits, Recruiter, Roster, Supervisor, Widths, Work, Workshop, prepare,
 };
-use crate::models::{Manifest, ModelId};
+use crate::models::ModelId;
 use crate::output::{self, OutputEvent, Progress, Summary};
 use crate::scheduler::estimate::OnTime;
-use crate::scheduler::{DeviceTerms, Queue, Scheduler, Terms};
+use crate::scheduler::{Discipline, Queue, Scheduler, Terms};
 use crate::select::{self, Every, Habit, Selector};
 use crate::threads::Threads;
 
 /// Settled frames that the output stage may lag behind by. A reader that stops reading stops the
 /// stages, as with any pipe, and nothing is lost.
 const SETTLED_CAPACITY: usize = 4096;
+
+/// How often what runs take is kept, besides at the end.
+const KEEP: Duration = Duration::from_secs(600);
 
 /// Time that the stages get to finish their work once capture has stopped.
 const GRACE: Duration = Duration::from_secs(10);
@@ -43,6 +51,14 @@ pub struct Plan {
     pub streams: Vec<StreamPlan>,
     /// The models, warm.
     pub roster: Roster,
+    /// How many runs there may be at once, and how wide.
+    pub widths: Widths,
+    /// How surely a run that is started is to be in time.
+    pub on_time: OnTime,
+    /// By what the scheduler decides.
+    pub discipline: Discipline,
+    /// Where what runs take is remembered; `None` if it is not.
+    pub estimates: Option<PathBuf>,
     /// How models are ranked.
     pub selector: Selector,
     /// Labels in each answer.
@@ -126,6 +142,7 @@ fn refuse_mixed_paces(streams: &[StreamPlan]) -> anyhow::Result<()> {
 struct Run {
     threads: Threads,
     supervisor: Arc<Supervisor>,
+    memory: Memory,
     /// What a watchdog is fed by.
     health: Health,
     captures: BTreeMap<StreamName, Capture>,
@@ -159,17 +176,23 @@ impl Run {
             // Main waits for it, or is gone and needs none.
             let _ = summarise.send(output::run(outcomes, sink, output_events, &progress));
         })?;
-        let device = DeviceTerms { name: "cpu".to_owned(), cores: 1 };
+        let memory = Memory::open(plan.estimates);
+        let crew = Crew::raise(plan.roster, &plan.widths, memory.saved())?;
         let terms = plan.streams.iter().map(|stream| (stream.spec.name.clone(), stream.terms));
-        let scheduler = Scheduler::new(&[device], plan.roster.runners(), OnTime::default())
-            .with_terms(terms.collect());
+        let scheduler = Scheduler::new(&crew.devices, crew.runners, plan.on_time)
+            .with_terms(terms.collect())
+            .with_discipline(plan.discipline);
+        let explains = log::log_enabled!(log::Level::Debug);
+        let scheduler = if explains { scheduler.explaining() } else { scheduler };
         let queue = Queue::new(scheduler, clock);
+        let memory = memory.of(queue.clone(), crew.recruiter.keys());
         let health = Health::default();
-        let workshop = Workshop::new(build(&plan.roster, plan.top_k, clock));
+        let workshop = Workshop::new(build(crew.recruiter, plan.top_k, clock));
         let spawner = threads.spawner();
         let supervisor =
             Supervisor::new(queue.clone(), plan.late, workshop, spawner, health.clone(), clock);
-        let preprocessors = start_workers(&supervisor, plan.roster, plan.top_k, clock)?;
+        start_workers(&supervisor, crew.hands, plan.top_k, clock)?;
+        let preprocessors = crew.preprocessors;
         let overseer = Arc::clone(&supervisor);
         threads.spawn("supervise", move || overseer.run())?;
         let (prepare_queue, employer) = (queue.clone(), Arc::clone(&supervisor));
@@ -187,6 +210,7 @@ impl Run {
         let mut run = Self {
             threads,
             supervisor,
+            memory,
             health,
             captures,
             faults,
@@ -220,8 +244,10 @@ impl Run {
     /// Waits until the run should end.
     fn watch(&mut self, signals: &Receiver<()>) -> Ending {
         let mut from_output = self.from_output.clone();
+        let keep = tick(KEEP);
         while !self.captures.is_empty() {
             select! {
+                recv(keep) -> _ => self.memory.keep(),
                 recv(signals) -> _ => {
                     log::info!("stopping: no new frames are taken, those on their way are finished");
                     return Ending::Asked;
@@ -265,7 +291,7 @@ impl Run {
 
     /// Lets the stages run out of work: as long as they take if every stream has ended, within
     /// [`GRACE`] otherwise, or from the moment a signal comes.
-    fn close(self, ending: Ending, signals: &Receiver<()>, clock: Clock) -> Report {
+    fn close(mut self, ending: Ending, signals: &Receiver<()>, clock: Clock) -> Report {
         for capture in self.captures.into_values() {
             let _ = self.to_stop.send(capture);
         }
@@ -285,6 +311,7 @@ impl Run {
             Ending::Breakdown(error) => Some(error),
             Ending::Complete | Ending::Asked => None,
         });
+        self.memory.keep();
         let late_work = self.supervisor.late_work();
         let unsound = self.health.faults().into_iter().next().map(anyhow::Error::msg);
         Report {
@@ -308,41 +335,32 @@ fn ending_of(event: OutputEvent) -> Ending {
     }
 }
 
-/// Hires a worker for each model; the preprocessing stays with the caller.
+/// Hires a worker for each session.
 fn start_workers(
     supervisor: &Arc<Supervisor>,
-    roster: Roster,
+    hands: Vec<Hand>,
     top_k: usize,
     clock: Clock,
-) -> anyhow::Result<BTreeMap<ModelId, Preprocessor>> {
-    let mut preprocessors = BTreeMap::new();
-    for classifier in roster.classifiers {
-        let model = classifier.manifest().id.clone();
-        let (preprocessor, work) = work_of(classifier, top_k, clock);
+) -> anyhow::Result<()> {
+    for hand in hands {
+        let (model, runner) = (hand.manifest.id.clone(), hand.runner);
         supervisor
-            .hire(model.clone(), work)
-            .with_context(|| format!("cannot start the worker of model {model}"))?;
-        preprocessors.insert(model, preprocessor);
+            .hire(model.clone(), runner, work_of(hand, top_k, clock))
+            .with_context(|| format!("cannot start a worker of model {model}"))?;
     }
-    Ok(preprocessors)
+    Ok(())
 }
 
-/// How models are built anew that the roster has.
-fn build(roster: &Roster, top_k: usize, clock: Clock) -> Build {
-    let manifests = roster.classifiers.iter().map(|classifier| classifier.manifest().clone());
-    let manifests: BTreeMap<ModelId, Manifest> =
-        manifests.map(|manifest| (manifest.id.clone(), manifest)).collect();
-    let loader = roster.loader.clone();
+/// How models are built anew.
+fn build(recruiter: Recruiter, top_k: usize, clock: Clock) -> Build {
     Box::new(move |model| {
-        let (classifier, _) = loader.load(&manifests[model])?;
-        Ok(work_of(classifier, top_k, clock).1)
+        let hands = recruiter.recruit(model)?.into_iter();
+        Ok(hands.map(|hand| (hand.runner, work_of(hand, top_k, clock))).collect())
     })
 }
 
-fn work_of(classifier: Classifier, top_k: usize, clock: Clock) -> (Preprocessor, Work) {
-    let (manifest, preprocessor, session) = classifier.into_parts();
-    let work = move |post, jobs| Worker { manifest, session, top_k, clock, post }.run(jobs);
-    (preprocessor, Box::new(work))
+fn work_of(Hand { manifest, session, .. }: Hand, top_k: usize, clock: Clock) -> Work {
+    Box::new(move |post, jobs| Worker { manifest, session, top_k, clock, post }.run(jobs))
 }
 
 fn in_a_row(models: &[ModelId]) -> String {

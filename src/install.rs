@@ -79,6 +79,11 @@ pub fn engine_cache() -> Option<PathBuf> {
     Some(cache.join("classifyd/engines"))
 }
 
+/// Where the service keeps what runs take; `None` if it has no state directory.
+pub fn estimates() -> Option<PathBuf> {
+    Some(PathBuf::from(env::var_os("STATE_DIRECTORY")?).join("latencies.json"))
+}
+
 fn roots() -> impl Iterator<Item = PathBuf> {
     let program = env::current_exe().ok();
     let by_program = program.as_deref().map(roots_of).unwrap_or_default();

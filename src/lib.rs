@@ -44,12 +44,16 @@ pub mod config;
 pub mod daemon;
 pub mod health;
 pub mod install;
+#[cfg(all(test, feature = "loom"))]
+mod interleavings;
 pub mod learn;
+pub mod machine;
 pub mod onnx;
 mod redact;
 pub mod report;
 pub mod resample;
 pub mod select;
 pub mod simulate;
+mod sync;
 pub mod threads;
 mod whole_file;

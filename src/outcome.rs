@@ -53,6 +53,15 @@ pub enum Reuse {
         /// Its answer.
         answer: Arc<Answer>,
     },
+    /// There was no time for a model, and it seems to show the scene of an answered frame.
+    SameScene {
+        /// The number of that frame.
+        from: u64,
+        /// The difference of their thumbnails, 0 to 1.
+        difference: f32,
+        /// Its answer.
+        answer: Arc<Answer>,
+    },
 }
 
 /// By how much the quickest model missed.
@@ -126,8 +135,27 @@ pub struct Trace {
     pub features: Option<Vec<(&'static str, f32)>>,
     /// How likely each model is to be right, in the order of preference.
     pub scores: Vec<(ModelId, f32)>,
+    /// For each decision about the frame, what it chose from; empty unless asked for.
+    pub considered: Vec<Vec<Considered>>,
     /// Time spent in each stage that the frame reached.
     pub timings: Timings,
+}
+
+/// A run that a frame could have had when the scheduler decided about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Considered {
+    /// The model.
+    pub model: ModelId,
+    /// Where it would have run.
+    pub device: String,
+    /// On how many of its cores.
+    pub cores: usize,
+    /// Time until its expected end.
+    pub finish: Duration,
+    /// The probability, 0 to 1, of being in time, if the runs before it end as expected.
+    pub chance: f64,
+    /// The share of right answers that it was expected to bring, less what its time was worth.
+    pub utility: f32,
 }
 
 /// Time spent in each stage; `None` for stages that the frame did not reach.

@@ -9,10 +9,11 @@
 //! often as one whose frames wait.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use crate::frame::{Frame, Pace};
 use crate::outcome::Outcome;
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// Frames that a lossless slot holds: one to take, and one decoded meanwhile.
 const LOSSLESS_CAPACITY: usize = 2;
@@ -159,9 +160,8 @@ impl Sender {
     }
 
     fn append(&self, frame: Frame) -> Result<(), Closed> {
-        let full = |state: &mut State| state.accepts(self.slot) && state.is_full(self.slot);
-        let waited = self.shared.freed.wait_while(self.shared.lock(), full);
-        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        let full = |state: &State| state.accepts(self.slot) && state.is_full(self.slot);
+        let mut state = self.shared.wait_while(&self.shared.freed, full);
         if !state.accepts(self.slot) {
             return Err(Closed(frame));
         }
@@ -193,8 +193,8 @@ impl Receiver {
     /// Waits for a frame. `None` once none can come: the [`Mailbox`] is gone, every stream has ended
     /// and the slots are empty.
     pub fn take(&self) -> Option<Frame> {
-        let waited = self.shared.arrived.wait_while(self.shared.lock(), |state| state.must_wait());
-        let taken = waited.unwrap_or_else(PoisonError::into_inner).take_next();
+        let arrived = &self.shared.arrived;
+        let taken = self.shared.wait_while(arrived, |state| state.must_wait()).take_next();
         self.shared.freed.notify_all();
         taken
     }
@@ -220,6 +220,18 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Every change below leaves the state whole, so a poster's panic does not spoil it.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_while(
+        &self,
+        changed: &Condvar,
+        must_wait: impl Fn(&State) -> bool,
+    ) -> MutexGuard<'_, State> {
+        let mut state = self.lock();
+        while must_wait(&state) {
+            state = changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state
     }
 }
 

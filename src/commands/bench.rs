@@ -16,12 +16,13 @@ use crate::capture::mailbox::{self, Delivery};
 use crate::capture::{self, EventKind, Source, StreamSpec};
 use crate::daemon::{self, Plan, StreamPlan};
 use crate::frame::{Budget, StreamName};
-use crate::inference::{LateLimits, Preprocessor, Roster};
+use crate::inference::{LateLimits, Preprocessor, Roster, Widths};
 use crate::learn::latency::median_of;
 use crate::models::{Manifest, ModelId};
 use crate::onnx::{Session, Tensor};
 use crate::output::Progress;
-use crate::scheduler::Terms;
+use crate::scheduler::estimate::OnTime;
+use crate::scheduler::{Discipline, Terms};
 use crate::select::{Every, Selector};
 
 /// What `bench` takes.
@@ -67,14 +68,20 @@ pub fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
         &context.places.models()?,
         Choice::Named(std::slice::from_ref(&model)),
     )?;
-    let execution = Execution { threads: arguments.threads, ..Execution::default() };
+    let execution = Execution::with_threads(arguments.threads);
     let runtime = equipment::runtime(context)?;
     let load = || equipment::load(&runtime, manifests.clone(), execution.clone(), context);
     let (manifest, preprocessor, mut session) = first(load()?)?;
     let tensors = tensors(&spec, preprocessor, context)?;
     let mut ways: [Vec<Duration>; 2] = Default::default();
     for _ in 0..arguments.repeat.get() {
-        ways[0].push(replay(&spec, &manifest.id, load()?, tensors.len(), context)?);
+        ways[0].push(replay(
+            &spec,
+            &manifest.id,
+            (load()?, execution.widths.clone()),
+            tensors.len(),
+            context,
+        )?);
         ways[1].push(run_alone(&mut session, &tensors, context)?);
     }
     let [replay, onnxruntime] = ways.map(|times| median_of(times).as_secs_f64());
@@ -127,7 +134,7 @@ fn tensors(
 fn replay(
     spec: &StreamSpec,
     model: &ModelId,
-    roster: Roster,
+    (roster, widths): (Roster, Widths),
     frames: usize,
     context: &Context,
 ) -> Result<Duration, Failure> {
@@ -136,6 +143,10 @@ fn replay(
     let plan = Plan {
         streams: vec![stream],
         roster,
+        widths,
+        on_time: OnTime::default(),
+        discipline: Discipline::Deadlines,
+        estimates: None,
         selector: Selector::Fixed(model.clone()),
         top_k: 5,
         late: LateLimits::default(),

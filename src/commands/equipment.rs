@@ -11,7 +11,7 @@ use super::{Context, Failure, Places, catalogue, stderr};
 use crate::adaptive::{Adaptive, Target};
 use crate::config::{Config, PolicyKind};
 use crate::course::Guide;
-use crate::inference::Roster;
+use crate::inference::{Roster, Widths};
 use crate::install;
 use crate::models::{Labels, Manifest, ModelId, Provider};
 use crate::onnx::{Runtime, SessionOptions};
@@ -21,29 +21,35 @@ use crate::select::Selector;
 /// How models run.
 #[derive(Clone, Debug)]
 pub struct Execution {
-    /// Threads of one run.
-    pub threads: NonZeroUsize,
+    /// How many runs there may be at once, and how wide.
+    pub widths: Widths,
     /// The providers to try, the best first.
     pub providers: Vec<Provider>,
 }
 
 impl Default for Execution {
     fn default() -> Self {
-        Self { threads: NonZeroUsize::MIN, providers: Provider::LADDER.to_vec() }
+        Self { widths: Widths::default(), providers: Provider::LADDER.to_vec() }
     }
 }
 
 impl Execution {
     /// As a configuration says.
     pub fn of(config: &Config) -> Self {
-        Self { threads: config.models.threads, providers: config.models.providers.clone() }
+        Self { widths: config.widths.clone(), providers: config.models.providers.clone() }
+    }
+
+    /// One run at a time, with so many threads.
+    pub fn with_threads(threads: NonZeroUsize) -> Self {
+        let widths = Widths { threads: vec![threads], ..Widths::default() };
+        Self { widths, ..Self::default() }
     }
 }
 
 impl From<Execution> for SessionOptions {
     fn from(execution: Execution) -> Self {
         Self {
-            threads: execution.threads.get(),
+            threads: execution.widths.threads.first().map_or(1, |threads| threads.get()),
             providers: execution.providers,
             engine_cache: install::engine_cache(),
         }

@@ -37,7 +37,7 @@ pub fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
     let roster = if arguments.list {
         None
     } else {
-        let execution = Execution { threads: arguments.threads, ..Execution::default() };
+        let execution = Execution::with_threads(arguments.threads);
         let present = equipment::manifests(&directory, Choice::Present)?;
         Some(equipment::load(&equipment::runtime(context)?, present, execution, context)?)
     };

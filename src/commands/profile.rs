@@ -19,7 +19,6 @@ use crate::daemon;
 use crate::frame::Picture;
 use crate::inference::Classifier;
 use crate::learn::energy::Meter;
-use crate::learn::machine::{Machine, Versions};
 use crate::learn::picture_set::PictureSet;
 use crate::learn::profile::{Ending, Measured, Report, Session, Surroundings};
 use crate::learn::profile_file::journal::{Journal, Task};
@@ -27,6 +26,7 @@ use crate::learn::profile_file::{
     Header, ImageRecord, JournalError, Profile, ProfiledModel, Shape, Shard, Truth, fingerprint,
 };
 use crate::learn::timing::{CalibratedMeter, Timed, Timing};
+use crate::machine::{Machine, Versions};
 use crate::models::{Manifest, ModelId};
 use crate::onnx::Runtime;
 
@@ -97,7 +97,7 @@ pub fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
     let set = sources::find(&arguments, &manifests, context)?;
     let signals = daemon::signals()?;
     let runtime = equipment::runtime(context)?;
-    let execution = Execution { threads: arguments.threads, ..Execution::default() };
+    let execution = Execution::with_threads(arguments.threads);
     let mut roster = equipment::load(&runtime, manifests, execution, context)?;
     let shape = Shape { models: roster.models(), classes };
     let journal = arguments.journal(&set, &truth, &roster.classifiers, shape)?;

@@ -15,7 +15,8 @@ use crate::capture::{Source, StreamSpec};
 use crate::config::{Config, PolicyKind};
 use crate::daemon::{self, Plan, StreamPlan};
 use crate::frame::{Budget, Pace, StreamName};
-use crate::scheduler::Terms;
+use crate::scheduler::estimate::OnTime;
+use crate::scheduler::{Discipline, Terms};
 
 /// What `replay` takes.
 #[derive(Debug, Parser)]
@@ -57,12 +58,40 @@ pub struct Arguments {
     /// Classify one frame in N; those between reuse its answer
     #[arg(long, value_name = "N", default_value = "1", allow_negative_numbers = true)]
     every: NonZeroUsize,
-    /// Threads of one inference [default: 1]
+    /// Threads of one inference; with more than one number, as in 1,2, the scheduler chooses
+    /// [default: 1]
+    #[arg(long, value_name = "N", value_delimiter = ',', allow_negative_numbers = true)]
+    threads: Vec<NonZeroUsize>,
+    /// Cores that inferences may take together [default: as many as one has threads]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    threads: Option<NonZeroUsize>,
+    cores: Option<NonZeroUsize>,
+    /// Start a run only if it will be in time with this probability [default: 0.999]
+    #[arg(long, value_name = "PROBABILITY", allow_negative_numbers = true)]
+    on_time: Option<OnTime>,
+    /// How frames that wait are decided; newest-wins, first in first out without a look at
+    /// deadlines, is for comparisons
+    #[arg(long, value_name = "HOW", value_enum, default_value_t)]
+    scheduler: SchedulerKind,
     /// Write the summary to this file, as JSON
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,
+}
+
+/// What `--scheduler` may be.
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+enum SchedulerKind {
+    #[default]
+    Deadlines,
+    NewestWins,
+}
+
+impl From<SchedulerKind> for Discipline {
+    fn from(kind: SchedulerKind) -> Self {
+        match kind {
+            SchedulerKind::Deadlines => Self::Deadlines,
+            SchedulerKind::NewestWins => Self::NewestWins,
+        }
+    }
 }
 
 const EXAMPLES: &str = "\
@@ -88,16 +117,22 @@ pub fn run(arguments: Arguments, mut context: Context) -> Result<(), Failure> {
     let summary = arguments.summary.as_deref().map(SummaryFile::create).transpose()?;
     let signals = daemon::signals()?;
     let runtime = equipment::runtime(&context)?;
-    let execution = arguments.execution(config.as_ref());
+    let execution = arguments.execution(config.as_ref())?;
+    let widths = execution.widths.clone();
     let roster = equipment::load(&runtime, manifests, execution, &context)?;
     let chooser = equipment::chooser(&wish, &roster, &context.places)?;
     if context.talk == Talk::Normal {
         stderr::tell(equipment::description(&roster, &chooser) + "\n");
     }
-    let late = config.map(|config| config.late).unwrap_or_default();
+    let late = config.as_ref().map(|config| config.late).unwrap_or_default();
+    let scheduler = config.map(|config| config.scheduler).unwrap_or_default();
     let plan = Plan {
         streams,
         roster,
+        widths,
+        on_time: arguments.on_time.unwrap_or(scheduler.on_time),
+        discipline: arguments.scheduler.into(),
+        estimates: scheduler.estimates,
         selector: chooser.selector,
         top_k: wish.top_k,
         late,
@@ -146,10 +181,20 @@ impl Arguments {
         self.top_k.or(configured).map_or(5, NonZeroUsize::get)
     }
 
-    fn execution(&self, config: Option<&Config>) -> Execution {
+    fn execution(&self, config: Option<&Config>) -> Result<Execution, Failure> {
         let mut execution = config.map(Execution::of).unwrap_or_default();
-        execution.threads = self.threads.unwrap_or(execution.threads);
-        execution
+        let widths = &mut execution.widths;
+        if !self.threads.is_empty() {
+            widths.threads.clone_from(&self.threads);
+        }
+        widths.cpu_cores = self.cores.or(widths.cpu_cores);
+        match (widths.cpu_cores, widths.widest()) {
+            (Some(cores), widest) if cores < widest => Err(Failure::usage(format_args!(
+                "inferences of {widest} threads do not fit {cores} cores: give --cores {widest} or \
+                 more, or fewer --threads"
+            ))),
+            _ => Ok(execution),
+        }
     }
 
     fn streams(&self, pipelines: Option<&Path>) -> Result<Vec<StreamPlan>, Failure> {

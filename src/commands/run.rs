@@ -11,6 +11,8 @@ use super::playing::finish;
 use super::{Context, Failure};
 use crate::config::Config;
 use crate::daemon::{self, Plan};
+use crate::install;
+use crate::scheduler::Discipline;
 
 /// What `run` takes.
 #[derive(Debug, Parser)]
@@ -45,10 +47,15 @@ pub fn run(arguments: Arguments, mut context: Context) -> Result<(), Failure> {
     };
     let chooser = equipment::chooser(&wish, &roster, &context.places)?;
     log::info!("{}", equipment::description(&roster, &chooser));
-    let late = config.late;
+    let (late, widths) = (config.late, config.widths);
+    let estimates = config.scheduler.estimates.or_else(install::estimates);
     let plan = Plan {
         streams,
         roster,
+        widths,
+        on_time: config.scheduler.on_time,
+        discipline: Discipline::Deadlines,
+        estimates,
         selector: chooser.selector,
         top_k: wish.top_k,
         late,

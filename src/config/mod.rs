@@ -28,9 +28,10 @@ pub use policy::{PolicyError, PolicyKind};
 
 use crate::adaptive::Target;
 use crate::frame::{Budget, Pace, StreamName};
-use crate::inference::LateLimits;
+use crate::inference::{LateLimits, Widths};
 use crate::models::{ModelId, Provider};
 use crate::scheduler::Terms;
+use crate::scheduler::estimate::OnTime;
 
 /// A configuration, checked as far as the file itself goes.
 #[derive(Clone, Debug)]
@@ -43,6 +44,10 @@ pub struct Config {
     pub policy: PolicyConfig,
     /// What records hold.
     pub output: OutputConfig,
+    /// How many runs there may be at once, and how wide.
+    pub widths: Widths,
+    /// When runs are started.
+    pub scheduler: SchedulerConfig,
     /// When runs are too late.
     pub late: LateLimits,
     /// What to classify: at least one stream, each with a name of its own.
@@ -58,8 +63,6 @@ pub struct ModelsConfig {
     pub names: Option<Vec<Located<ModelId>>>,
     /// The premodel's file; `None` for the one beside the models.
     pub premodel: Option<Located<PathBuf>>,
-    /// Threads of one inference.
-    pub threads: NonZeroUsize,
     /// The execution providers to try, each once, the best first.
     pub providers: Vec<Provider>,
 }
@@ -73,6 +76,15 @@ pub struct PolicyConfig {
     pub target: Option<Located<Target>>,
     /// What [`PolicyKind::Random`] starts from.
     pub seed: u64,
+}
+
+/// When runs are started.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SchedulerConfig {
+    /// How surely a run that is started is to be in time.
+    pub on_time: OnTime,
+    /// Where what runs take is remembered; `None` for the state directory of the service.
+    pub estimates: Option<PathBuf>,
 }
 
 /// What records hold.

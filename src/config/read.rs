@@ -9,13 +9,14 @@ use super::document::{self, Distinct, Document, Node, Section, distinct};
 use super::fault::{Fault, Faults, Located};
 use super::policy::PolicyKind;
 use super::value::{self, located};
-use super::{Config, ModelsConfig, OutputConfig, PolicyConfig, StreamConfig};
+use super::{Config, ModelsConfig, OutputConfig, PolicyConfig, SchedulerConfig, StreamConfig};
 use crate::frame::{Pace, StreamName};
-use crate::inference::LateLimits;
+use crate::inference::{LateLimits, Widths};
 use crate::models::Provider;
 use crate::scheduler::Terms;
 
 const MOST_THREADS: usize = 64;
+const MOST_GPU_RUNS: usize = 16;
 const MOST_LABELS: usize = 100;
 const SPARSEST: usize = 100_000;
 const MARGINS: RangeInclusive<Duration> = Duration::ZERO..=LONGEST;
@@ -31,7 +32,10 @@ pub(super) fn from_bytes(file: &Path, bytes: &[u8]) -> Result<Config, Faults> {
 }
 
 fn config(document: &Document<'_>, mut root: Section<'_>, directory: &Path) -> Option<Config> {
-    let models = models(root.section("models"), directory);
+    let mut widths = Widths::default();
+    let models = models(root.section("models"), directory, &mut widths.threads);
+    devices(document, root.section("devices"), &mut widths);
+    let scheduler = scheduler(root.section("scheduler"), directory);
     let onnxruntime = onnxruntime(root.section("onnxruntime"), directory);
     let policy = policy(document, root.section("policy"));
     let output = output(root.section("output"));
@@ -43,24 +47,54 @@ fn config(document: &Document<'_>, mut root: Section<'_>, directory: &Path) -> O
     if let Some(fault) = left_out(&policy, &models) {
         document.note(fault);
     }
-    Some(Config { models, onnxruntime, policy, output, late, streams: streams? })
+    Some(Config { models, onnxruntime, policy, output, widths, scheduler, late, streams: streams? })
 }
 
-fn models(mut section: Section<'_>, directory: &Path) -> ModelsConfig {
+fn models(
+    mut section: Section<'_>,
+    directory: &Path,
+    threads: &mut Vec<NonZeroUsize>,
+) -> ModelsConfig {
     let names = "a list of models' names, or leave it out to use every model";
     let ladder = "a list of \"tensorrt\", \"cuda\" and \"cpu\", the best first";
     let models = ModelsConfig {
         directory: section.optional("directory", located(value::path(directory))),
         names: section.optional("use", distinct(names, value::model)),
         premodel: section.optional("premodel", located(value::path(directory))),
-        threads: section.optional("threads", value::count(MOST_THREADS)).unwrap_or(ONE),
         providers: match section.optional("providers", distinct(ladder, value::provider)) {
             Some(ladder) => ladder.into_iter().map(|provider| provider.value).collect(),
             None => Provider::LADDER.to_vec(),
         },
     };
+    if let Some(widths) = section.optional("threads", value::counts(MOST_THREADS)) {
+        *threads = widths;
+    }
     section.finish();
     models
+}
+
+fn devices(document: &Document<'_>, mut section: Section<'_>, widths: &mut Widths) {
+    let cores = section.optional("cpu_cores", located(value::count(MOST_THREADS)));
+    let runs = section.optional("gpu_runs", value::count(MOST_GPU_RUNS));
+    section.finish();
+    if let Some(cores) = &cores
+        && cores.value < widths.widest()
+    {
+        let problem = format!("runs of {} threads do not fit", widths.widest());
+        let remedy = "write as many cores at least, or fewer models.threads";
+        document.note(cores.location.fault(problem, remedy));
+    }
+    widths.cpu_cores = cores.map(|cores| cores.value);
+    widths.gpu_runs = runs.unwrap_or(widths.gpu_runs);
+}
+
+fn scheduler(mut section: Section<'_>, directory: &Path) -> SchedulerConfig {
+    let config = SchedulerConfig {
+        on_time: section.optional("on_time", value::on_time).unwrap_or_default(),
+        estimates: section.optional("estimates", value::path(directory)),
+    };
+    section.finish();
+    config
 }
 
 fn onnxruntime(mut section: Section<'_>, directory: &Path) -> Option<Located<PathBuf>> {

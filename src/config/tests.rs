@@ -42,6 +42,12 @@ fn a_file_with_every_key() {
         seed = 9_000
         [output]
         top_k = 100
+        [devices]
+        cpu_cores = 32
+        gpu_runs = 2
+        [scheduler]
+        on_time = 0.99
+        estimates = "state/latencies.json"
         [late]
         margin = "20ms"
         fence_after = "1m"
@@ -67,10 +73,14 @@ fn a_file_with_every_key() {
     assert_eq!(path(&config.onnxruntime), Path::new("etc/../lib/libonnxruntime.so"));
     let names = config.models.names.unwrap();
     assert_eq!(names.iter().map(|name| name.value.as_str()).collect::<Vec<_>>(), ["small", "big"]);
-    assert_eq!(config.models.threads.get(), 16);
+    assert_eq!(config.widths.widest().get(), 16);
     assert_eq!(config.models.providers, [Provider::Cuda, Provider::Cpu]);
     assert_eq!(config.policy.kind.unwrap().value.to_string(), "fixed:big");
     assert_eq!((config.policy.seed, config.output.top_k.get()), (9000, 100));
+    let cores = config.widths.cpu_cores.map(NonZeroUsize::get);
+    assert_eq!((cores, config.widths.gpu_runs.get()), (Some(32), 2));
+    assert_eq!(config.scheduler.on_time.get(), 0.99);
+    assert_eq!(config.scheduler.estimates.as_deref(), Some(Path::new("etc/state/latencies.json")));
     assert_eq!(config.late.margin, Some(Duration::from_millis(20)));
     assert_eq!(config.late.fence_after, Duration::from_secs(60));
     let [door, yard] = &config.streams[..] else { panic!("two streams") };
@@ -91,9 +101,10 @@ fn what_is_left_out_has_its_default() {
     assert!(config.models.names.is_none() && config.onnxruntime.is_none());
     assert!(config.policy.kind.is_none());
     assert_eq!(config.models.providers, Provider::LADDER);
-    let numbers = (config.models.threads.get(), config.output.top_k.get(), config.policy.seed);
+    let numbers = (config.widths.widest().get(), config.output.top_k.get(), config.policy.seed);
     assert_eq!(numbers, (1, 5, 0));
     assert_eq!(config.late, LateLimits::default());
+    assert_eq!((config.widths, config.scheduler), Default::default());
 }
 
 #[test]
@@ -141,7 +152,7 @@ budget = 100
 "#,
     );
     let expected = r#"
-etc/c.toml:1:1: colour: there is no such key (choose from `models`, `onnxruntime`, `policy`, `output`, `late`, `stream`)
+etc/c.toml:1:1: colour: there is no such key (choose from `models`, `devices`, `scheduler`, `onnxruntime`, `policy`, `output`, `late`, `stream`)
 etc/c.toml:3:1: models.thread: there is no such key (did you mean `threads`?)
 etc/c.toml:4:11: models.threads = 65: this is out of range (write a whole number from 1 to 64)
 etc/c.toml:5:22: models.providers[1] = "gpu": there is no such provider (choose from `tensorrt`, `cuda`, `cpu`)
@@ -253,6 +264,38 @@ fn numbers_have_their_ranges() {
     }
     for line in ["threads = 1", "threads = 64"] {
         read(&format!("{STREAM}[models]\n{line}\n")).unwrap();
+    }
+}
+
+#[test]
+fn runs_have_to_fit_the_cores() {
+    let widths = |text: &str| read(&format!("{STREAM}{text}")).unwrap().widths;
+    let threads = |widths: &Widths| widths.threads.iter().map(|n| n.get()).collect::<Vec<_>>();
+    let both = widths("[models]\nthreads = [2, 1]\n[devices]\ncpu_cores = 2\n");
+    assert_eq!((threads(&both), both.cpu_cores.map(NonZeroUsize::get)), (vec![2, 1], Some(2)));
+    let narrow = "[models]\nthreads = [1, 4]\n[devices]\ncpu_cores = 3\n";
+    let fault = faults(&format!("{STREAM}{narrow}"));
+    assert!(fault.contains("runs of 4 threads do not fit"), "{fault}");
+    for (line, remedy) in [("threads = []", "a list of"), ("threads = [1, 0]", "from 1 to 64")] {
+        let fault = fault_in("[models]", line);
+        assert!(fault.contains(remedy), "{fault}");
+    }
+    let fault = fault_in("[devices]", "gpu_runs = 17");
+    assert!(fault.ends_with("(write a whole number from 1 to 16)"), "{fault}");
+}
+
+#[test]
+fn certainty_is_a_probability() {
+    for (value, problem) in [
+        ("1.0", "this is out of range"),
+        ("0.5", "this is out of range"),
+        ("nan", "this is out of range"),
+        ("1", "this is a whole number"),
+        ("\"99%\"", "this is a string"),
+    ] {
+        let fault = fault_in("[scheduler]", &format!("on_time = {value}"));
+        assert!(fault.contains(problem), "{fault}");
+        assert!(fault.contains("a probability like 0.999, above 0.5 and below 1"), "{fault}");
     }
 }
 

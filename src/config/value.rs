@@ -15,6 +15,7 @@ use super::policy::{PolicyError, PolicyKind};
 use crate::adaptive::Target;
 use crate::frame::{Budget, BudgetError, Pace, StreamName};
 use crate::models::{ModelId, Provider};
+use crate::scheduler::estimate::OnTime;
 
 /// Longest name of a stream, in characters.
 const LONGEST_NAME: usize = 64;
@@ -57,6 +58,19 @@ pub(crate) fn count(most: usize) -> impl Fn(&Node<'_>) -> Result<NonZeroUsize, F
         let number = usize::from_str_radix(number.as_str(), number.radix()).ok();
         let within = number.filter(|number| *number <= most).and_then(NonZeroUsize::new);
         within.ok_or_else(|| node.fault("this is out of range", format!("write {expected}")))
+    }
+}
+
+/// One such number, or a list of some.
+pub(super) fn counts(most: usize) -> impl Fn(&Node<'_>) -> Result<Vec<NonZeroUsize>, Fault> {
+    move |node| {
+        let DeValue::Array(_) = node.value.get_ref() else { return Ok(vec![count(most)(node)?]) };
+        let expected = format!("a list of whole numbers from 1 to {most}");
+        let counts: Result<Vec<_>, _> = node.elements(&expected)?.iter().map(count(most)).collect();
+        counts.and_then(|counts| match counts.is_empty() {
+            true => Err(node.fault("this is empty", format!("write {expected}"))),
+            false => Ok(counts),
+        })
     }
 }
 
@@ -155,6 +169,16 @@ pub(super) fn share(node: &Node<'_>) -> Result<f32, Fault> {
     };
     let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
     share.ok_or_else(|| node.fault("this is out of range", format!("write {expected}")))
+}
+
+/// How surely answers are to be in time.
+pub(super) fn on_time(node: &Node<'_>) -> Result<OnTime, Fault> {
+    let remedy = "a probability like 0.999, above 0.5 and below 1";
+    let DeValue::Float(number) = node.value.get_ref() else {
+        return Err(node.wrong_type(remedy));
+    };
+    let on_time = number.as_str().parse();
+    on_time.map_err(|_| node.fault("this is out of range", format!("write {remedy}")))
 }
 
 /// A model's name.

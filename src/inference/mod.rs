@@ -11,6 +11,7 @@
 //! and its answer to the golden picture against the manifest's golden output.
 
 mod classifier;
+mod crew;
 mod golden;
 mod late;
 mod overruns;
@@ -22,6 +23,7 @@ mod supervisor;
 pub mod worker;
 
 pub use classifier::{Classifier, ClassifyError, LoadError, Measured};
+pub use crew::{Crew, Hand, Recruiter, Widths};
 pub use golden::GoldenError;
 pub use late::{LateLimits, LateWork};
 pub use overruns::Ended;

@@ -23,8 +23,8 @@ pub fn run(
     let employment = Employment(supervisor);
     while let Some(next) = queue.next() {
         match next {
-            Next::Expired(task, shortfall) => {
-                task.frame.ticket.report(Outcome::Expired(shortfall));
+            Next::Expired(Task { frame, course }, shortfall) => {
+                course::end(course, frame.ticket, Stop::Deadline, Outcome::Expired(shortfall));
             }
             Next::Settle(Task { frame, course }, stop) => {
                 // Only frames with a course come back.
@@ -71,7 +71,7 @@ fn prepare(
     let preprocess = prepared - start;
     *ticket.trace().timings.preprocess.get_or_insert_default() += preprocess;
     let job = Job { ticket, ongoing, tensor, reason, lease, prepared, preprocess, expected };
-    if let Err(refused) = supervisor.send(&model, job) {
+    if let Err(refused) = supervisor.send(job) {
         refused.refuse(&model, clock.now());
     }
 }

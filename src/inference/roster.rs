@@ -8,9 +8,9 @@ use thiserror::Error;
 use super::classifier::{Classifier, ClassifyError, LoadError};
 use crate::clock::Clock;
 use crate::frame::{Picture, PictureError};
-use crate::models::{Manifest, ModelId, golden_pixel};
+use crate::models::{Manifest, ModelId, Provider, golden_pixel};
 use crate::onnx::{Runtime, SessionOptions};
-use crate::scheduler::{Cost, RunnerTerms};
+use crate::scheduler::Cost;
 
 /// Size of the picture that models are warmed up with.
 const WARM_UP_SIZE: (u32, u32) = (640, 480);
@@ -81,15 +81,6 @@ impl Roster {
         Ok(roster)
     }
 
-    /// The models as the scheduler knows them: on one device that runs one model at a time.
-    pub fn runners(&self) -> Vec<RunnerTerms> {
-        let runner = |(model, costs): (&ModelId, &Vec<Cost>)| {
-            let (model, warm_up) = (model.clone(), costs.clone());
-            RunnerTerms { model, device: 0, cores: 1, warm_up, remembered: None }
-        };
-        self.warm_ups.iter().map(runner).collect()
-    }
-
     /// The names of the models.
     pub fn models(&self) -> Vec<ModelId> {
         self.classifiers.iter().map(|classifier| classifier.manifest().id.clone()).collect()
@@ -97,10 +88,27 @@ impl Roster {
 }
 
 impl Loader {
+    /// The same for one provider and so many threads.
+    #[must_use]
+    pub fn for_session(&self, provider: Provider, threads: usize) -> Self {
+        let options = SessionOptions { threads, providers: vec![provider], ..self.options.clone() };
+        Self { options, ..self.clone() }
+    }
+
+    /// Threads of a run.
+    pub fn threads(&self) -> usize {
+        self.options.threads
+    }
+
+    /// Loads and proves a model.
+    pub fn open(&self, manifest: &Manifest) -> Result<Classifier, RosterError> {
+        Ok(Classifier::load(&self.runtime, manifest, &self.options)?)
+    }
+
     /// Loads and warms up a model; also what its warm-up runs took.
     pub fn load(&self, manifest: &Manifest) -> Result<(Classifier, Vec<Cost>), RosterError> {
         let picture = warm_up_picture()?;
-        let mut classifier = Classifier::load(&self.runtime, manifest, &self.options)?;
+        let mut classifier = self.open(manifest)?;
         let costs = warm_up(&mut classifier, &picture, self.clock)
             .map_err(|source| RosterError::WarmUp { model: manifest.id.clone(), source })?;
         Ok((classifier, costs))

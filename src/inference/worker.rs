@@ -13,11 +13,11 @@ use super::postprocess;
 use super::supervisor::Post;
 use crate::clock::Clock;
 use crate::course::{self, Course};
-use crate::frame::{Frame, Picture};
+use crate::frame::{Frame, Pace, Picture};
 use crate::models::{Manifest, ModelId};
 use crate::onnx::{Session, Tensor, Terminator};
 use crate::outcome::{
-    self, Answer, Failure, Outcome, Reason, Shortfall, Stage, Stop, Ticket, in_words,
+    self, Account, Answer, Failure, Outcome, Reason, Shortfall, Stage, Stop, Ticket, in_words,
 };
 use crate::scheduler::{Cost, Lease, Task};
 
@@ -143,10 +143,12 @@ impl Worker {
     fn answer(&mut self, job: Job) -> Standing {
         let Job { mut ticket, ongoing, tensor, reason, lease, prepared, preprocess, expected } =
             job;
-        lease.wait_for_turn();
+        // Behind a run that does not end, the frame is not kept waiting longer than it can be in time.
+        let latest = latest_start(ticket.account(), expected);
+        let has_turn = lease.wait_for_turn(latest);
         let (start, model) = (self.clock.now(), self.manifest.id.clone());
         ticket.waited(start - prepared);
-        if !ticket.account().deadline.is_met_by(start + expected) {
+        if !has_turn || !ticket.account().deadline.is_met_by(start + expected) {
             expire(ongoing.map(Ongoing::into_course), ticket, &model, expected, start);
             return Standing::AtWork;
         }
@@ -220,6 +222,14 @@ impl Worker {
     fn note_of(&self, cost: Cost) -> outcome::Run {
         let (model, provider) = (self.manifest.id.clone(), self.session.provider());
         outcome::Run { model, provider, inference: cost.run }
+    }
+}
+
+/// When a run has to begin to be in time; `None` where waiting does not count.
+fn latest_start(account: &Account, expected: Duration) -> Option<Instant> {
+    match account.pace {
+        Pace::Clock => account.deadline.instant().checked_sub(expected),
+        Pace::Work => None,
     }
 }
 

@@ -3,7 +3,7 @@
 //! A [`picture_set`] holds images and [`videos`]; [`labels`] and [`folders`] say what they show, or a
 //! [`teacher`] does. [`profile`] shows every picture to every model; [`timing`] then measures how long each
 //! model takes ([`latency`]) and what it costs ([`energy`]). A [profile file](profile_file) records
-//! it all, with the [`machine`]. Of profiles [`train`] makes the paper's premodel, and [`adapt`] the
+//! it all, with the [`machine`](crate::machine). Of profiles [`train`] makes the paper's premodel, and [`adapt`] the
 //! adaptive policy; [`evaluate`] says what models and choosers are worth, those made of other
 //! [`learners`] among them.
 
@@ -15,7 +15,6 @@ pub mod gallery;
 pub mod labels;
 pub mod latency;
 pub mod learners;
-pub mod machine;
 pub(crate) mod parallel;
 pub mod picture_set;
 pub mod profile;

@@ -52,8 +52,8 @@ use crate::models::{Manifest, ModelId, Provider, Sha256Hex};
 
 pub use crate::learn::energy::Energy;
 pub use crate::learn::latency::LatencyStats;
-pub use crate::learn::machine::{Machine, Versions};
 pub use crate::learn::teacher::Truth;
+pub use crate::machine::{Machine, Versions};
 pub use error::{JournalError, ProfileError, ProfileFault, RecordFault};
 
 /// The version of the format that is written, and the only one read.

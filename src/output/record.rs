@@ -9,7 +9,9 @@ use serde::{Serialize, Serializer};
 
 use super::reuse::Reusable;
 use crate::models::{ModelId, Provider};
-use crate::outcome::{Answer, Classification, Outcome, Reason, Reuse, Run, Settled, Timings};
+use crate::outcome::{
+    Answer, Classification, Considered, Outcome, Reason, Reuse, Run, Settled, Timings,
+};
 
 /// The JSON Schema (draft 2020-12) of a record.
 pub const RECORD_SCHEMA: &str = include_str!("../../schema/record.schema.json");
@@ -35,6 +37,8 @@ pub(super) struct Record<'a> {
     features: Option<&'a [(&'static str, f32)]>,
     #[serde(serialize_with = "scores_by_model")]
     scores: &'a [(ModelId, f32)],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    considered: Vec<Vec<ConsideredRecord<'a>>>,
     timings_ms: TimingsRecord,
     #[serde(flatten)]
     detail: Option<Detail<'a>>,
@@ -47,7 +51,7 @@ enum Detail<'a> {
     Replaced { preferred: &'a ModelId },
     Adaptive { certainty: f32, stopped_by: &'static str },
     Reused { reused_from: Option<u64> },
-    NearlyEqual { reused_from: u64, difference: f32 },
+    LikeAnother { reused_from: u64, difference: f32 },
     Expired { quickest: Option<&'a ModelId>, needed_ms: Milliseconds, left_ms: Milliseconds },
     Late { ran: &'a ModelId },
     Failed { error: &'a str, stage: &'static str },
@@ -58,6 +62,16 @@ struct Label<'a> {
     class: usize,
     label: &'a str,
     confidence: f32,
+}
+
+#[derive(Debug, Serialize)]
+struct ConsideredRecord<'a> {
+    model: &'a ModelId,
+    device: &'a str,
+    cores: usize,
+    finish_ms: Milliseconds,
+    chance: f64,
+    utility: f32,
 }
 
 #[derive(Debug, Serialize)]
@@ -117,6 +131,7 @@ impl<'a> Record<'a> {
             met_deadline: answer.is_some() && settled.met_deadline(),
             features: account.trace.features.as_deref(),
             scores: &account.trace.scores,
+            considered: considered(&account.trace.considered),
             timings_ms: TimingsRecord::new(&account.trace.timings, settled.total()),
             detail: Detail::new(&settled.outcome, reusable),
         }
@@ -128,6 +143,23 @@ impl<'a> Record<'a> {
     }
 }
 
+fn considered(decisions: &[Vec<Considered>]) -> Vec<Vec<ConsideredRecord<'_>>> {
+    decisions.iter().map(|runs| runs.iter().map(ConsideredRecord::from).collect()).collect()
+}
+
+impl<'a> From<&'a Considered> for ConsideredRecord<'a> {
+    fn from(considered: &'a Considered) -> Self {
+        Self {
+            model: &considered.model,
+            device: &considered.device,
+            cores: considered.cores,
+            finish_ms: considered.finish.into(),
+            chance: (considered.chance * 1e6).round() / 1e6,
+            utility: considered.utility,
+        }
+    }
+}
+
 impl<'a> Detail<'a> {
     fn new(outcome: &'a Outcome, reusable: Option<&'a Reusable>) -> Option<Self> {
         match outcome {
@@ -135,9 +167,10 @@ impl<'a> Detail<'a> {
             Outcome::Reused(Reuse::Between) => {
                 Some(Self::Reused { reused_from: reusable.map(|reusable| reusable.number) })
             }
-            Outcome::Reused(Reuse::NearlyEqual { from, difference, .. }) => {
-                Some(Self::NearlyEqual { reused_from: *from, difference: *difference })
-            }
+            Outcome::Reused(
+                Reuse::NearlyEqual { from, difference, .. }
+                | Reuse::SameScene { from, difference, .. },
+            ) => Some(Self::LikeAnother { reused_from: *from, difference: *difference }),
             Outcome::Expired(shortfall) => Some(Self::Expired {
                 quickest: shortfall.quickest.as_ref(),
                 needed_ms: shortfall.needed.into(),
@@ -184,7 +217,9 @@ fn answer<'a>(outcome: &'a Outcome, reusable: Option<&'a Reusable>) -> Option<&'
     match outcome {
         Outcome::Classified(answer) => Some(answer),
         Outcome::Reused(Reuse::Between) => reusable.map(|reusable| &reusable.answer),
-        Outcome::Reused(Reuse::NearlyEqual { answer, .. }) => Some(answer),
+        Outcome::Reused(Reuse::NearlyEqual { answer, .. } | Reuse::SameScene { answer, .. }) => {
+            Some(answer)
+        }
         Outcome::Superseded
         | Outcome::Expired(_)
         | Outcome::Late(_)
@@ -210,6 +245,7 @@ fn reason_code(outcome: &Outcome) -> &'static str {
         Outcome::Classified(answer) => answer.reason.code(),
         Outcome::Reused(Reuse::Between) => "between_classified_frames",
         Outcome::Reused(Reuse::NearlyEqual { .. }) => "nearly_equal",
+        Outcome::Reused(Reuse::SameScene { .. }) => "same_scene",
         Outcome::Superseded => "newer_frame",
         Outcome::Expired(_) => "no_model_fits",
         Outcome::Late(_) => "run_too_long",

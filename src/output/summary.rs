@@ -55,6 +55,8 @@ pub struct Figures {
     pub reused_between: u64,
     /// Of these, frames that hardly differ from an answered one.
     pub reused_nearly_equal: u64,
+    /// Those that had no time for a model and took over the answer of their scene.
+    pub reused_same_scene: u64,
     /// Frames that a newer one of their stream replaced.
     pub superseded: u64,
     /// Frames that no model could have answered in time.
@@ -161,6 +163,7 @@ impl Figures {
             reused: tally.reused(),
             reused_between: tally.reused_between,
             reused_nearly_equal: tally.reused_nearly_equal,
+            reused_same_scene: tally.reused_same_scene,
             superseded: tally.superseded,
             expired: tally.expired,
             late: tally.late,
@@ -185,7 +188,7 @@ impl Figures {
         let by_model = self.models.iter().map(|model| model.frames).sum();
         let answered = self.classified + self.reused;
         let judged = self.met_deadline + self.missed_deadline;
-        let reused = self.reused_between + self.reused_nearly_equal;
+        let reused = self.reused_between + self.reused_nearly_equal + self.reused_same_scene;
         let runs = self.models.iter().map(|model| model.runs).sum();
         equal(of, ("captured", self.captured), ("the sum of the outcomes", outcomes))?;
         let deadlines = ("met_deadline + missed_deadline", judged);

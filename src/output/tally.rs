@@ -17,6 +17,7 @@ pub(super) struct Tally {
     pub(super) reused_between: u64,
     /// Frames that show what an answered one shows.
     pub(super) reused_nearly_equal: u64,
+    pub(super) reused_same_scene: u64,
     pub(super) superseded: u64,
     pub(super) expired: u64,
     pub(super) late: u64,
@@ -75,6 +76,7 @@ impl Tally {
         self.classified += other.classified;
         self.reused_between += other.reused_between;
         self.reused_nearly_equal += other.reused_nearly_equal;
+        self.reused_same_scene += other.reused_same_scene;
         self.superseded += other.superseded;
         self.expired += other.expired;
         self.late += other.late;
@@ -106,6 +108,7 @@ impl Tally {
             Outcome::Classified(_) => &mut self.classified,
             Outcome::Reused(Reuse::Between) => &mut self.reused_between,
             Outcome::Reused(Reuse::NearlyEqual { .. }) => &mut self.reused_nearly_equal,
+            Outcome::Reused(Reuse::SameScene { .. }) => &mut self.reused_same_scene,
             Outcome::Superseded => &mut self.superseded,
             Outcome::Expired(_) => &mut self.expired,
             Outcome::Late(_) => &mut self.late,
@@ -127,7 +130,7 @@ impl Tally {
 
     /// Frames that took over an answer.
     pub(super) fn reused(&self) -> u64 {
-        self.reused_between + self.reused_nearly_equal
+        self.reused_between + self.reused_nearly_equal + self.reused_same_scene
     }
 
     fn model(&mut self, model: &ModelId, provider: Provider) -> &mut ModelTally {

@@ -105,6 +105,17 @@ impl Memory {
     }
 }
 
+/// An answered frame of the scene that a frame belongs to.
+#[derive(Clone, Debug)]
+pub struct Resembling {
+    /// The frame's number.
+    pub from: u64,
+    /// By how much the two differ.
+    pub difference: f32,
+    /// That frame's answer.
+    pub answer: Arc<Answer>,
+}
+
 /// A frame on its way, with leave to write down what is found out about it. Dropped, the frame is
 /// over.
 pub struct Witness {
@@ -123,6 +134,18 @@ impl Witness {
             let thumbnail = self.thumbnail.clone();
             stream.latest = Some(Latest { number, thumbnail, known, reuses: 0 });
         }
+    }
+}
+
+impl Witness {
+    /// The newest answered frame of the stream, if it is an older one and seems to show the same scene.
+    pub fn resembling(&self) -> Option<Resembling> {
+        let streams = self.memory.lock();
+        let latest = streams.get(&self.frame.stream)?.latest.as_ref()?;
+        let difference = latest.thumbnail.difference(&self.thumbnail);
+        let goes_on = latest.number < self.frame.number && difference <= self.memory.time.cut_above;
+        let answer = || Arc::clone(&latest.known.answer);
+        goes_on.then(|| Resembling { from: latest.number, difference, answer: answer() })
     }
 }
 
@@ -178,6 +201,20 @@ mod tests {
         assert_eq!(scene, None, "the first frame begins a scene");
         witness.report(known("quick"));
         memory
+    }
+
+    #[test]
+    fn a_frame_resembles_the_newest_answered_one_before_it_unless_the_scene_was_cut() {
+        let memory = remembering();
+        let (of_scene, _) = other(memory.recall(&frame(2), grey(110)));
+        let resembling = of_scene.resembling().unwrap();
+        assert_eq!((resembling.from, resembling.answer.model.as_str()), (0, "quick"));
+        assert!((0.01..0.2).contains(&resembling.difference), "{}", resembling.difference);
+        let (of_another, _) = other(memory.recall(&frame(3), grey(200)));
+        assert!(of_another.resembling().is_none());
+        let (newer, _) = other(memory.recall(&frame(5), grey(110)));
+        newer.report(known("large"));
+        assert!(of_scene.resembling().is_none(), "what is known now is of a later frame");
     }
 
     #[test]

@@ -14,7 +14,7 @@
 mod memory;
 mod thumbnail;
 
-pub use memory::{Known, Memory, Recall, Witness};
+pub use memory::{Known, Memory, Recall, Resembling, Witness};
 pub use thumbnail::{Thumbnail, Thumbnailer};
 
 /// Whether a stream's frames show what the frames before them show.

@@ -78,6 +78,7 @@ impl Runner {
 /// A device and the runs that are decided for it.
 #[derive(Debug)]
 pub(super) struct Device {
+    name: String,
     cores: usize,
     /// In the order of the decisions.
     committed: Vec<Commitment>,
@@ -113,7 +114,8 @@ struct Commitment {
 impl Device {
     pub(super) fn new(terms: &DeviceTerms, on_time: OnTime) -> Self {
         let (cores, price) = (terms.cores.max(1), Price::default());
-        Self { cores, committed: Vec::new(), price, estimator: Estimator::new(on_time) }
+        let (name, committed) = (terms.name.clone(), Vec::new());
+        Self { name, cores, committed, price, estimator: Estimator::new(on_time) }
     }
 
     /// Adds a runner; `None` without any warm-up run.
@@ -131,6 +133,11 @@ impl Device {
         self.teach(device, runners);
     }
 
+    /// What is worth remembering of a runner.
+    pub(super) fn remember(&self, runner: &Runner) -> Remembered {
+        self.estimator.remember(runner.id)
+    }
+
     /// Notes that the device does nothing and yet none of its runners, not even this one, seemed quick
     /// enough for the time that was left.
     pub(super) fn refuse(&mut self, quickest: usize, left: Duration, runners: &mut [Runner]) {
@@ -142,6 +149,15 @@ impl Device {
     pub(super) fn teach(&self, device: usize, runners: &mut [Runner]) {
         let own = runners.iter_mut().filter(|runner| runner.device == device);
         own.for_each(|runner| runner.learn(&self.estimator));
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The probability that a run is over within `slack` once its tensor is ready.
+    pub(super) fn chance(&self, runner: &Runner, slack: Duration) -> f64 {
+        self.estimator.chance(runner.id, slack)
     }
 
     pub(super) fn cores(&self) -> usize {

@@ -3,17 +3,19 @@
 mod admission;
 mod again;
 mod choice;
+mod explain;
+mod newest_wins;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::cost::Cost;
-use super::estimate::OnTime;
+use super::estimate::{OnTime, Remembered};
 use super::machine::{Device, DeviceTerms, Occupancy, Opening, Runner, RunnerTerms};
 use super::terms::{Streams, Terms};
 use crate::frame::{Deadline, Pace, StreamName};
 use crate::models::ModelId;
-use crate::outcome::{Reason, Shortfall, Stop};
+use crate::outcome::{Considered, Reason, Shortfall, Stop};
 use crate::premodel::Selection;
 
 use admission::Plan;
@@ -39,6 +41,19 @@ pub struct Scheduler<J> {
     /// In the order in which they are decided.
     waiting: VecDeque<Waiting<J>>,
     next_serial: u64,
+    /// Whether decisions say what they chose from.
+    explains: bool,
+    discipline: Discipline,
+}
+
+/// By what a scheduler decides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Discipline {
+    /// By deadlines, and by what frames are worth to each other.
+    #[default]
+    Deadlines,
+    /// First in, first out, the newest frame of each stream, whatever its deadline; for comparisons.
+    NewestWins,
 }
 
 /// What the scheduler knows of a job.
@@ -93,6 +108,8 @@ pub enum Decision<J> {
         reason: Reason,
         /// Time the job waited for this decision.
         waited: Duration,
+        /// What it was chosen from; empty unless the scheduler is [`Scheduler::explaining`].
+        considered: Vec<Considered>,
         /// What the run is expected to take, its preprocessing left out.
         expected: Duration,
         /// Names the run in [`Scheduler::is_turn_of`] and [`Scheduler::finished`].
@@ -106,6 +123,8 @@ pub enum Decision<J> {
         shortfall: Shortfall,
         /// Time the job waited for this decision.
         waited: Duration,
+        /// What it was chosen from; empty unless the scheduler is [`Scheduler::explaining`].
+        considered: Vec<Considered>,
     },
     /// The job came back for another run and gets none: its answer goes out.
     Settle {
@@ -115,6 +134,8 @@ pub enum Decision<J> {
         stop: Stop,
         /// Time the job waited for this decision.
         waited: Duration,
+        /// What it was chosen from; empty unless the scheduler is [`Scheduler::explaining`].
+        considered: Vec<Considered>,
     },
     /// There is nothing to do until this instant, unless a job comes or a run ends before.
     Later(Instant),
@@ -170,6 +191,8 @@ impl<J> Scheduler<J> {
             streams,
             waiting,
             next_serial,
+            explains: false,
+            discipline: Discipline::default(),
         };
         scheduler.put_in_order();
         scheduler
@@ -179,6 +202,20 @@ impl<J> Scheduler<J> {
     #[must_use]
     pub fn with_terms(mut self, terms: BTreeMap<StreamName, Terms>) -> Self {
         self.streams = Streams::new(terms);
+        self
+    }
+
+    /// The same, which decides like that.
+    #[must_use]
+    pub fn with_discipline(mut self, discipline: Discipline) -> Self {
+        self.discipline = discipline;
+        self
+    }
+
+    /// The same, whose decisions say what they chose from, which takes time.
+    #[must_use]
+    pub fn explaining(mut self) -> Self {
+        self.explains = true;
         self
     }
 
@@ -297,7 +334,11 @@ impl<J> Scheduler<J> {
     }
 
     fn is_full_at(&self, stream: usize) -> bool {
-        self.streams.waiting(stream) >= WAITING_PER_STREAM
+        let most = match self.discipline {
+            Discipline::Deadlines => WAITING_PER_STREAM,
+            Discipline::NewestWins => 1,
+        };
+        self.streams.waiting(stream) >= most
     }
 
     fn oldest_of(&self, stream: usize) -> Option<usize> {
@@ -330,6 +371,9 @@ impl<J> Scheduler<J> {
         }
         self.refresh();
         let view = self.view(now);
+        if self.discipline == Discipline::NewestWins {
+            return self.next_in_line(&view);
+        }
         let hopeless = self.new_jobs().find(|(_, job)| self.is_hopeless(job, &view));
         if let Some(index) = hopeless.map(|(index, _)| index) {
             return self.expire(index, &view);
@@ -339,7 +383,7 @@ impl<J> Scheduler<J> {
             return decision;
         }
         match self.first_choice(&plan, &view) {
-            Some((index, choice)) => self.commit(index, choice, &view),
+            Some((index, choice)) => self.commit(index, choice, &plan, &view),
             None => view.next_due().map_or(Decision::Idle, Decision::Later),
         }
     }
@@ -382,11 +426,12 @@ impl<J> Scheduler<J> {
     }
 
     fn expire(&mut self, index: usize, view: &View) -> Decision<J> {
+        let considered = self.considered(&self.waiting[index], None, view);
         let expired = self.remove(index, false);
         let shortfall = self.shortfall(&expired, view);
         self.doubt_estimates_of(&expired, view);
         let waited = view.now.saturating_duration_since(expired.submitted);
-        Decision::Expired { job: expired.job, shortfall, waited }
+        Decision::Expired { job: expired.job, shortfall, waited, considered }
     }
 
     /// If a device does nothing and a frame expired all the same, its estimates alone are to blame.
@@ -412,8 +457,9 @@ impl<J> Scheduler<J> {
         }
     }
 
-    fn commit(&mut self, index: usize, choice: Choice, view: &View) -> Decision<J> {
+    fn commit(&mut self, index: usize, choice: Choice, plan: &Plan, view: &View) -> Decision<J> {
         let now = view.now;
+        let considered = self.considered(&self.waiting[index], Some(plan), view);
         let job = self.remove(index, true);
         let runner = &self.runners[choice.runner];
         if job.pace == Pace::Clock {
@@ -426,11 +472,16 @@ impl<J> Scheduler<J> {
         self.devices[runner.device].commit(serial, runner, now);
         Decision::Run {
             waited: now.saturating_duration_since(job.submitted),
+            considered,
             job: job.job,
             runner: choice.runner,
             model: runner.model.clone(),
             reason: choice.reason,
-            expected: runner.expected.run,
+            expected: match self.discipline {
+                Discipline::Deadlines => runner.expected.run,
+                // Whether it can be in time is not asked.
+                Discipline::NewestWins => Duration::ZERO,
+            },
             serial,
         }
     }
@@ -458,6 +509,11 @@ impl<J> Scheduler<J> {
         for device in &mut self.devices {
             device.release(serial);
         }
+    }
+
+    /// What is worth remembering of each runner over a restart.
+    pub fn remember(&self) -> Vec<Remembered> {
+        self.runners.iter().map(|runner| self.devices[runner.device].remember(runner)).collect()
     }
 
     /// Takes a model out of the choice, until it is restored.

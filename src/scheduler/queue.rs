@@ -1,17 +1,19 @@
 //! The scheduler between threads: `select` submits, `prepare` asks for the next job, workers take
 //! turns on the device.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::cost::Cost;
+use super::estimate::Remembered;
 use super::policy::{Admission, Decision, Scheduler};
 use crate::clock::Clock;
-use crate::course::Course;
+use crate::course::{self, Course};
 use crate::frame::{Frame, Pace};
 use crate::models::ModelId;
-use crate::outcome::{Outcome, Reason, Shortfall, Stop};
+use crate::outcome::{Considered, Outcome, Reason, Shortfall, Stop};
 use crate::premodel::Selection;
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// A [`Scheduler`] of frames, shared.
 pub struct Queue {
@@ -84,7 +86,9 @@ impl Queue {
         self.changed.notify_all();
         match admission {
             Admission::Waits => {}
-            Admission::Displaced(older) => older.frame.ticket.report(Outcome::Superseded),
+            Admission::Displaced(Task { frame, course }) => {
+                course::end(course, frame.ticket, Stop::Deadline, Outcome::Superseded);
+            }
         }
     }
 
@@ -94,16 +98,27 @@ impl Queue {
         let mut state = self.lock();
         loop {
             match state.scheduler.next(self.clock.now()) {
-                Decision::Run { job, runner, model, reason, waited, expected, serial } => {
-                    let task = self.decided(state, job, waited);
+                Decision::Run {
+                    job,
+                    runner,
+                    model,
+                    reason,
+                    waited,
+                    considered,
+                    expected,
+                    serial,
+                } => {
+                    let task = self.decided(state, job, (waited, considered));
                     let lease = Lease { queue: Arc::clone(self), serial, runner, over: false };
                     return Some(Next::Run(Dispatch { task, model, reason, expected, lease }));
                 }
-                Decision::Expired { job, shortfall, waited } => {
-                    return Some(Next::Expired(self.decided(state, job, waited), shortfall));
+                Decision::Expired { job, shortfall, waited, considered } => {
+                    let task = self.decided(state, job, (waited, considered));
+                    return Some(Next::Expired(task, shortfall));
                 }
-                Decision::Settle { job, stop, waited } => {
-                    return Some(Next::Settle(self.decided(state, job, waited), stop));
+                Decision::Settle { job, stop, waited, considered } => {
+                    let task = self.decided(state, job, (waited, considered));
+                    return Some(Next::Settle(task, stop));
                 }
                 Decision::Idle if state.closed && state.scheduler.is_over() => return None,
                 Decision::Idle => state = self.wait(state),
@@ -112,11 +127,21 @@ impl Queue {
         }
     }
 
-    /// Tells everyone that a decision was made, and the frame how long it waited for it.
-    fn decided(&self, state: MutexGuard<'_, State>, mut task: Task, waited: Duration) -> Task {
+    /// Tells everyone that a decision was made, and the frame how long it waited for it and what it
+    /// was chosen from.
+    fn decided(
+        &self,
+        state: MutexGuard<'_, State>,
+        mut task: Task,
+        (waited, considered): (Duration, Vec<Considered>),
+    ) -> Task {
         drop(state);
         self.changed.notify_all();
-        task.frame.ticket.waited(waited);
+        let ticket = &mut task.frame.ticket;
+        ticket.waited(waited);
+        if !considered.is_empty() {
+            ticket.trace().considered.push(considered);
+        }
         task
     }
 
@@ -124,6 +149,11 @@ impl Queue {
     pub fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_all();
+    }
+
+    /// What is worth remembering of each runner over a restart.
+    pub fn remember(&self) -> Vec<Remembered> {
+        self.lock().scheduler.remember()
     }
 
     /// Takes a model out of the choice: its worker is gone.
@@ -163,13 +193,29 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Waits until the device has room, after the runs decided before.
-    pub fn wait_for_turn(&self) {
-        let mut state = self.queue.lock();
+    /// The runner, by its place in the list that the scheduler was made of.
+    pub fn runner(&self) -> usize {
+        self.runner
+    }
+
+    /// Waits until the device has room, after the runs decided before, but no longer than until then;
+    /// `None` is for ever. Whether it has.
+    pub fn wait_for_turn(&self, until: Option<Instant>) -> bool {
+        let queue = &self.queue;
+        let mut state = queue.lock();
         while !state.scheduler.is_turn_of(self.serial) {
-            state = self.queue.wait(state);
+            let left = until.map(|until| until.saturating_duration_since(queue.clock.now()));
+            state = match left {
+                None => queue.wait(state),
+                Some(Duration::ZERO) => return false,
+                Some(left) => {
+                    let woken = queue.changed.wait_timeout(state, left);
+                    woken.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
         }
-        state.scheduler.started(self.serial, self.queue.clock.now());
+        state.scheduler.started(self.serial, queue.clock.now());
+        true
     }
 
     /// Frees the place after a run, and says what the classification took.

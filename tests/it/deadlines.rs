@@ -2,6 +2,10 @@
 //!
 //! Nothing here depends on how fast the machine is, only on one model being slower than another.
 
+use std::fs;
+
+use serde_json::Value;
+
 use crate::harness::{BLUE, Clip, Codec, GREEN, Models, RED, Record};
 
 fn count(records: &[Record], outcome: &str) -> usize {
@@ -78,4 +82,74 @@ fn a_reused_frame_without_an_answer_before_it_has_none() {
     let outcomes: Vec<&str> = records.iter().map(Record::outcome).collect();
     assert_eq!(outcomes, ["expired", "reused", "expired", "reused"]);
     assert!(records[1].0["reused_from"].is_null() && !records[1].met_deadline());
+}
+
+#[test]
+fn asked_why_a_record_says_what_the_scheduler_chose_from() {
+    let directory = tempfile::tempdir().unwrap();
+    let clip = directory.path().join("clip.avi");
+    Clip::of((64, 48), 2, &[RED, GREEN]).write(&clip, Codec::Avi);
+    let models = Models::of(&["colour", "slow"]);
+    let of = |more| models.replay("--policy random --budget 10s").args(more).arg(&clip).records();
+    for record in of("-vv --threads 1,2 --cores 2") {
+        let decision = &record.0["considered"][0];
+        let chosen = &decision[0];
+        assert_eq!(chosen["model"], record.model(), "the preferred one is first");
+        let cores: Vec<_> =
+            decision.as_array().unwrap().iter().map(|run| run["cores"].as_u64().unwrap()).collect();
+        assert_eq!(cores, [1, 2, 1, 2], "each model in both widths");
+        assert!(chosen["chance"].as_f64().unwrap() > 0.99, "{decision}");
+    }
+    assert!(of("-v").iter().all(|record| record.0["considered"].is_null()));
+}
+
+#[test]
+fn several_cores_run_several_frames_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let clip = directory.path().join("clip.avi");
+    Clip::of((64, 48), 8, &[RED, GREEN, BLUE]).write(&clip, Codec::Avi);
+    let models = Models::of(&["slow", "colour"]);
+    let program = models.replay("--policy random --budget 10s --cores 2").arg(&clip).arg(&clip);
+    let finished = program.with_summary().run().with_code(0);
+    let records = finished.records();
+    assert_eq!((finished.total("captured"), finished.total("classified")), (48, 48));
+    let expected = |record: &Record| ["red", "green", "blue"][record.frame() as usize / 8];
+    let decided = records.iter().filter(|record| record.model() == "colour");
+    assert!(decided.clone().count() > 0);
+    assert!(decided.clone().all(|record| record.label() == expected(record)));
+}
+
+#[test]
+fn wide_runs_need_their_cores() {
+    let models = Models::of(&["colour"]);
+    models.replay("--threads 4 --cores 2 test://ball").run().with_code(64).saying(&[
+        "inferences of 4 threads do not fit 2 cores",
+        "give --cores 4 or more, or fewer --threads",
+    ]);
+}
+
+#[test]
+fn what_runs_take_is_remembered_where_the_configuration_says() {
+    let directory = tempfile::tempdir().unwrap();
+    let clip = directory.path().join("clip.avi");
+    Clip::of((64, 48), 4, &[RED, GREEN]).write(&clip, Codec::Avi);
+    let config = directory.path().join("c.toml");
+    let text = "[scheduler]\nestimates = \"latencies.json\"\n\
+                [[stream]]\nname = \"a\"\nsource = \"clip.avi\"\nbudget = \"10s\"\n";
+    fs::write(&config, text).unwrap();
+    let models = Models::of(&["colour"]);
+    let replay = || models.replay("--model colour --config").arg(&config).arg(&clip);
+    let saved = directory.path().join("latencies.json");
+    let runs = || {
+        let saved: Value = serde_json::from_slice(&fs::read(&saved).unwrap()).unwrap();
+        saved["settings"][0]["models"][0]["run"]["residuals"].as_array().unwrap().len()
+    };
+    assert_eq!(replay().records().len(), 8);
+    let first = runs();
+    assert!(first >= 8, "{first}");
+    assert_eq!(replay().records().len(), 8);
+    assert!(runs() >= first + 8, "{} after {first}", runs());
+    fs::write(&saved, "{}").unwrap();
+    replay().run().with_code(0).saying(&["latencies.json", "estimates start from the warm-up"]);
+    assert!(runs() >= 8, "it was written anew");
 }

@@ -86,9 +86,26 @@ struct Member {
 
 /// Where jobs are sent.
 enum Lanes {
-    Open(BTreeMap<ModelId, Sender<Job>>),
+    /// By runner.
+    Open(BTreeMap<usize, Lane>),
     /// There will be no more jobs.
     Closed,
+}
+
+/// The way to the workers of a runner: whichever is free takes the next job.
+struct Lane {
+    model: ModelId,
+    sender: Sender<Job>,
+    jobs: Receiver<Job>,
+    workers: Vec<WorkerId>,
+}
+
+impl Lane {
+    fn new(model: ModelId) -> Self {
+        // It needs no bound of its own: a job has a lease, and the scheduler gives out few.
+        let (sender, jobs) = unbounded();
+        Self { model, sender, jobs, workers: Vec::new() }
+    }
 }
 
 /// What the thread does next.
@@ -120,7 +137,9 @@ struct Casualty {
 enum Sequel {
     Rebuild,
     TooManyStuck,
-    /// The run is at its end.
+    /// Nothing: it was taken out with another of its workers.
+    IsOut,
+    /// Nothing: the run is at its end.
     None,
 }
 
@@ -148,9 +167,10 @@ impl Supervisor {
         Arc::new(Self { state, changed, queue, limits, workshop, threads, health, clock })
     }
 
-    /// Starts the worker of a model that the queue knows.
-    pub fn hire(self: &Arc<Self>, model: ModelId, work: Work) -> io::Result<()> {
-        let enlisted = self.lock().enlist(&model);
+    /// Starts a worker of a model, for one of the runners that the queue knows. Those of the same runner
+    /// share its jobs.
+    pub fn hire(self: &Arc<Self>, model: ModelId, runner: usize, work: Work) -> io::Result<()> {
+        let enlisted = self.lock().enlist(&model, runner);
         self.start(model, enlisted, work)
     }
 
@@ -164,15 +184,16 @@ impl Supervisor {
         self.threads.spawn(&format!("worker-{model}"), move || work(post, jobs))
     }
 
-    /// Sends a job to the worker of `model`; gives it back if that is gone.
-    pub fn send(&self, model: &ModelId, job: Job) -> Result<(), Box<Job>> {
+    /// Sends a job to the workers of its runner; gives it back if they are gone.
+    pub fn send(&self, job: Job) -> Result<(), Box<Job>> {
         let state = self.lock();
-        match &state.lanes {
-            Lanes::Open(lanes) => match lanes.get(model) {
-                Some(lane) => lane.send(job).map_err(|refused| Box::new(refused.into_inner())),
-                None => Err(Box::new(job)),
-            },
-            Lanes::Closed => Err(Box::new(job)),
+        let lane = match &state.lanes {
+            Lanes::Open(lanes) => lanes.get(&job.lease.runner()),
+            Lanes::Closed => None,
+        };
+        match lane {
+            Some(lane) => lane.sender.send(job).map_err(|refused| Box::new(refused.into_inner())),
+            None => Err(Box::new(job)),
         }
     }
 
@@ -217,16 +238,18 @@ impl Supervisor {
 
     fn fence(self: &Arc<Self>, Casualty { model, lease, jobs, sequel }: Casualty) {
         let after = self.limits.fence_after;
-        log::error!(
-            "model {model} is taken out: its run did not end within {after:?} of being asked"
-        );
-        self.queue.retire(&model);
+        if !matches!(sequel, Sequel::IsOut) {
+            log::error!(
+                "model {model} is taken out: its run did not end within {after:?} of being asked"
+            );
+            self.queue.retire(&model);
+        }
         drop(lease);
         jobs.into_iter().for_each(|job| job.refuse(&model, self.clock.now()));
         match sequel {
             Sequel::Rebuild => self.start_rebuilding(model),
             Sequel::TooManyStuck => self.lose(&model, "too many runs are stuck to build it anew"),
-            Sequel::None => {}
+            Sequel::IsOut | Sequel::None => {}
         }
     }
 
@@ -277,14 +300,18 @@ impl Supervisor {
 }
 
 impl State {
-    fn enlist(&mut self, model: &ModelId) -> (WorkerId, Receiver<Job>) {
-        // It needs no bound of its own: a job has a lease, and the scheduler gives out few.
-        let (lane, jobs) = unbounded();
+    fn enlist(&mut self, model: &ModelId, runner: usize) -> (WorkerId, Receiver<Job>) {
         let worker = WorkerId(self.hired);
         self.hired += 1;
-        if let Lanes::Open(lanes) = &mut self.lanes {
-            lanes.insert(model.clone(), lane);
-        }
+        let jobs = match &mut self.lanes {
+            Lanes::Open(lanes) => {
+                let lane = lanes.entry(runner).or_insert_with(|| Lane::new(model.clone()));
+                lane.workers.push(worker);
+                lane.jobs.clone()
+            }
+            // It finds no job, and ends.
+            Lanes::Closed => Lane::new(model.clone()).jobs,
+        };
         self.crew.insert(worker, Member { model: model.clone(), jobs: jobs.clone() });
         (worker, jobs)
     }
@@ -326,13 +353,18 @@ impl State {
         let sequel = match &mut self.lanes {
             Lanes::Closed => Sequel::None,
             Lanes::Open(lanes) => {
-                lanes.remove(&model);
-                self.mending.insert(model.clone(), mending_limit);
-                if self.stuck.len() > MOST_STUCK { Sequel::TooManyStuck } else { Sequel::Rebuild }
+                if !take_out(lanes, worker) {
+                    Sequel::IsOut
+                } else {
+                    self.mending.insert(model.clone(), mending_limit);
+                    let are_few = self.stuck.len() <= MOST_STUCK;
+                    if are_few { Sequel::Rebuild } else { Sequel::TooManyStuck }
+                }
             }
         };
-        // No more can come: the only way to them is gone.
-        let jobs = jobs.try_iter().collect();
+        // No more can come: the only way to them is gone. Those that there are may have another taker.
+        let is_last = !self.crew.values().any(|other| other.jobs.same_channel(&jobs));
+        let jobs = if is_last { jobs.try_iter().collect() } else { Vec::new() };
         Casualty { model, lease, jobs, sequel }
     }
 
@@ -343,9 +375,18 @@ impl State {
         }
         let Some(Member { model, jobs }) = self.crew.remove(&worker) else { return Leave::Known };
         let had_a_lane = match &mut self.lanes {
-            Lanes::Open(lanes) => lanes.remove(&model).is_some(),
+            Lanes::Open(lanes) => take_out(lanes, worker),
             Lanes::Closed => false,
         };
         if had_a_lane || thread::panicking() { Leave::Early(model, jobs) } else { Leave::Known }
     }
+}
+
+/// Closes all ways to the model of a worker; whether it was still on one of them. Workers of a model
+/// that was built anew have ways of their own.
+fn take_out(lanes: &mut BTreeMap<usize, Lane>, worker: WorkerId) -> bool {
+    let own = lanes.values().find(|lane| lane.workers.contains(&worker));
+    let Some(model) = own.map(|lane| lane.model.clone()) else { return false };
+    lanes.retain(|_, lane| lane.model != model);
+    true
 }

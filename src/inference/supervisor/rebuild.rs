@@ -21,8 +21,8 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// Time for all attempts. Building a TensorRT engine takes minutes, but that is kept from the start.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// Builds a model: what its new worker does.
-pub type Build = Box<dyn Fn(&ModelId) -> Result<Work, RosterError> + Send + Sync>;
+/// Builds a model: what its new workers do, each with its runner.
+pub type Build = Box<dyn Fn(&ModelId) -> Result<Vec<(usize, Work)>, RosterError> + Send + Sync>;
 
 /// Where models are built anew.
 pub struct Workshop {
@@ -51,7 +51,7 @@ impl Supervisor {
     fn rebuild(self: &Arc<Self>, model: &ModelId) {
         for attempt in 1.. {
             match (self.workshop.build)(model) {
-                Ok(work) => return self.reinstate(model, work),
+                Ok(works) => return self.reinstate(model, works),
                 Err(error) if attempt >= self.workshop.attempts => {
                     let error = in_words(&error);
                     return self.lose(model, &format!("it cannot be built anew: {error}"));
@@ -84,22 +84,24 @@ impl Supervisor {
     }
 
     /// Takes a model back into service, unless it was given up meanwhile or the run is at its end.
-    fn reinstate(self: &Arc<Self>, model: &ModelId, work: Work) {
+    fn reinstate(self: &Arc<Self>, model: &ModelId, works: Vec<(usize, Work)>) {
         let mut state = self.lock();
         if state.mending.remove(model).is_none() {
             return;
         }
-        let enlisted = state.enlist(model);
+        let enlist = |(runner, work)| (state.enlist(model, runner), work);
+        let enlisted: Vec<_> = works.into_iter().map(enlist).collect();
         drop(state);
-        match self.start(model.clone(), enlisted, work) {
-            Ok(()) => {
-                self.queue.restore(model);
-                self.lock().counts.rebuilt += 1;
-                self.changed.notify_all();
-                log::warn!("model {model} is back in service");
+        for (place, work) in enlisted {
+            if let Err(error) = self.start(model.clone(), place, work) {
+                // The place that was enlisted is gone with the work, which the process notes.
+                log::error!("a worker of model {model} cannot be started: {error}");
+                return;
             }
-            // The place that was enlisted is gone with the work, which the process notes.
-            Err(error) => log::error!("the worker of model {model} cannot be started: {error}"),
         }
+        self.queue.restore(model);
+        self.lock().counts.rebuilt += 1;
+        self.changed.notify_all();
+        log::warn!("model {model} is back in service");
     }
 }

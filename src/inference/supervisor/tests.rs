@@ -57,7 +57,7 @@ impl Puppet {
         let ((next, told), (report, ended)) = (unbounded(), unbounded());
         let work = Box::new(move |post: Post, jobs: Receiver<Job>| {
             for Job { ticket, ongoing, lease, .. } in jobs {
-                lease.wait_for_turn();
+                assert!(lease.wait_for_turn(None));
                 take.send(()).unwrap();
                 told.recv().expect("told to begin");
                 let (model, start) = (model("any"), Clock.now());
@@ -102,10 +102,20 @@ impl Shop {
     fn new(
         fence_after: Duration,
         limit: Duration,
-        build: impl Fn(&ModelId) -> Result<Work, RosterError> + Send + Sync + 'static,
+        build: impl Fn(&ModelId) -> Result<Vec<(usize, Work)>, RosterError> + Send + Sync + 'static,
+    ) -> (Self, Puppet, Puppet) {
+        Self::on_cores(1, fence_after, limit, build)
+    }
+
+    /// The same on a device with so many cores.
+    fn on_cores(
+        cores: usize,
+        fence_after: Duration,
+        limit: Duration,
+        build: impl Fn(&ModelId) -> Result<Vec<(usize, Work)>, RosterError> + Send + Sync + 'static,
     ) -> (Self, Puppet, Puppet) {
         let names = ["big", "small"];
-        let device = DeviceTerms { name: "cpu".to_owned(), cores: 1 };
+        let device = DeviceTerms { name: "cpu".to_owned(), cores };
         let runners = names.map(runner).into();
         let scheduler = Scheduler::new(&[device], runners, OnTime::default());
         let (queue, health) = (Queue::new(scheduler, Clock), Health::default());
@@ -120,9 +130,9 @@ impl Shop {
             health.clone(),
             Clock,
         );
-        let [big, small] = names.map(|name| {
+        let [big, small] = [0, 1].map(|runner| {
             let (puppet, work) = Puppet::new();
-            supervisor.hire(model(name), work).unwrap();
+            supervisor.hire(model(names[runner]), runner, work).unwrap();
             puppet
         });
         let overseer = Arc::clone(&supervisor);
@@ -176,7 +186,7 @@ impl Shop {
     }
 
     fn send(&self, (model, job): (ModelId, Job)) -> String {
-        assert!(self.supervisor.send(&model, job).is_ok(), "{model} is there");
+        assert!(self.supervisor.send(job).is_ok(), "{model} is there");
         model.to_string()
     }
 
@@ -202,7 +212,7 @@ impl Shop {
     }
 }
 
-fn no_workshop(_: &ModelId) -> Result<Work, RosterError> {
+fn no_workshop(_: &ModelId) -> Result<Vec<(usize, Work)>, RosterError> {
     Err(PictureError::Empty { width: 0, height: 0 }.into())
 }
 
@@ -247,7 +257,7 @@ fn a_stuck_worker_is_fenced_the_rest_goes_on_and_its_model_comes_back() {
         permitted.recv().unwrap();
         let (puppet, work) = Puppet::new();
         puppets.send(puppet).unwrap();
-        Ok(work)
+        Ok(vec![(0, work)])
     };
     let (mut shop, stuck, small) = Shop::new(MOMENT, HOUR, build);
     let (late, waiting) = (shop.late_job("big"), shop.job(&["big"]));
@@ -320,7 +330,7 @@ fn a_model_that_is_built_for_too_long_is_lost_and_does_not_come_back() {
         permitted.recv().unwrap();
         let over = over.clone();
         let work: Work = Box::new(move |_, _| panic!("nobody needs it: {over:?}"));
-        Ok(work)
+        Ok(vec![(0, work)])
     };
     let (mut shop, big, _small) = Shop::new(MOMENT, MOMENT, build);
     fence_big(&mut shop, &big);
@@ -344,7 +354,7 @@ fn where_too_many_workers_are_stuck_no_further_model_is_built() {
     let build = move |_: &ModelId| {
         let (puppet, work) = Puppet::new();
         puppets.send(puppet).unwrap();
-        Ok(work)
+        Ok(vec![(0, work)])
     };
     let (mut shop, mut big, _small) = Shop::new(MOMENT, HOUR, build);
     let mut stuck = Vec::new();
@@ -404,4 +414,67 @@ fn a_worker_that_breaks_down_frees_its_place_and_settles_its_frames() {
     assert!(matches!(shop.outcome(), Outcome::Superseded));
     assert!(only_fault(&shop.health).contains("big has broken down"));
     assert_eq!(shop.close(), LateWork::default());
+}
+
+/// A second worker beside the `big` of a shop.
+fn second_big(shop: &Shop) -> Puppet {
+    let (puppet, work) = Puppet::new();
+    shop.supervisor.hire(model("big"), 0, work).unwrap();
+    puppet
+}
+
+#[test]
+fn workers_of_a_runner_share_its_jobs() {
+    let (mut shop, big, _small) = Shop::on_cores(2, HOUR, HOUR, no_workshop);
+    let other = second_big(&shop);
+    for _ in 0..2 {
+        let job = shop.job(&["big"]);
+        shop.send(job);
+    }
+    // Each has begun one, for neither ends before it is told to.
+    for puppet in [&big, &other] {
+        puppet.begin();
+    }
+    for puppet in [&other, &big] {
+        assert_eq!(puppet.end(), "in time");
+        assert!(matches!(shop.outcome(), Outcome::Superseded));
+    }
+    assert_eq!(shop.close(), LateWork::default());
+}
+
+#[test]
+fn a_model_with_a_stuck_worker_is_built_anew_once_and_its_others_end_their_runs() {
+    let (puppets, recruits) = unbounded();
+    let build = move |_: &ModelId| {
+        let (puppet, work) = Puppet::new();
+        puppets.send(puppet).unwrap();
+        Ok(vec![(0, work)])
+    };
+    let (mut shop, big, _small) = Shop::on_cores(2, MOMENT, HOUR, build);
+    let other = second_big(&shop);
+    let (late, in_time) = (shop.late_job("big"), shop.job(&["big"]));
+    shop.send(late);
+    // Either worker may have taken it; the other one takes what comes then.
+    let stuck_is_first = crossbeam_channel::select! {
+        recv(big.turn) -> _ => true,
+        recv(other.turn) -> _ => false,
+    };
+    let (stuck, free) = if stuck_is_first { (&big, &other) } else { (&other, &big) };
+    shop.send(in_time);
+    free.begin();
+    stuck.next.send(()).unwrap();
+    assert!(matches!(shop.outcome(), Outcome::Late(_)));
+    let anew = recruits.recv().unwrap();
+    shop.wait_for(|done| done.rebuilt == 1);
+    assert_eq!(free.end(), "in time");
+    assert!(matches!(shop.outcome(), Outcome::Superseded));
+    let next = shop.job(&["big"]);
+    shop.send(next);
+    anew.begin();
+    assert_eq!(anew.end(), "in time");
+    assert!(matches!(shop.outcome(), Outcome::Superseded));
+    assert_eq!(stuck.end(), "fenced");
+    let done = LateWork { terminated: 1, fenced: 1, rebuilt: 1, lost: 0 };
+    assert_eq!(shop.close(), done);
+    assert!(recruits.try_recv().is_err(), "it was built once");
 }

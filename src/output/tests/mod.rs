@@ -149,6 +149,10 @@ fn between() -> Outcome {
     Outcome::Reused(Reuse::Between)
 }
 
+fn same_scene(from: u64) -> Outcome {
+    Outcome::Reused(Reuse::SameScene { from, difference: 0.07, answer: Arc::new(weighed()) })
+}
+
 fn nearly_equal(from: u64) -> Outcome {
     Outcome::Reused(Reuse::NearlyEqual { from, difference: 0.0025, answer: Arc::new(weighed()) })
 }

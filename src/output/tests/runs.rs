@@ -199,6 +199,7 @@ fn any_outcome() -> impl Strategy<Value = Outcome> {
         Just(by_premodel("big")),
         Just(between()),
         Just(nearly_equal(0)),
+        Just(same_scene(0)),
         Just(Outcome::Classified(weighed())),
         Just(Outcome::Superseded),
         Just(expired()),

@@ -30,7 +30,7 @@ fn as_json_it_counts_each_stream_and_the_total() {
     let summary = serde_json::to_value(two_streams()).unwrap();
     let total = json!({
         "captured": 6, "classified": 3, "reused": 1, "reused_between": 1,
-        "reused_nearly_equal": 0, "superseded": 1, "expired": 0, "late": 0, "failed": 1,
+        "reused_nearly_equal": 0, "reused_same_scene": 0, "superseded": 1, "expired": 0, "late": 0, "failed": 1,
         "abandoned": 0, "lost": 0, "met_deadline": 3, "missed_deadline": 1, "effective": 0.5, "wall_s": 0.4,
         "frames_per_s": 15.0, "runs": 3, "mean_runs": 0.75, "mean_inference_ms": 27.5,
         "models": [
@@ -47,7 +47,7 @@ fn as_json_it_counts_each_stream_and_the_total() {
         summary["streams"][1],
         json!({
             "stream": "yard", "captured": 1, "classified": 0, "reused": 0, "reused_between": 0,
-            "reused_nearly_equal": 0, "runs": 0, "mean_runs": null, "mean_inference_ms": null,
+            "reused_nearly_equal": 0, "reused_same_scene": 0, "runs": 0, "mean_runs": null, "mean_inference_ms": null,
             "superseded": 0,
             "expired": 0, "late": 0, "failed": 1, "abandoned": 0, "lost": 0, "met_deadline": 0,
             "missed_deadline": 0,
@@ -123,6 +123,7 @@ fn numbers_that_do_not_add_up_are_found() {
     );
     assert_eq!(
         tampered(|summary| summary.total.reused_nearly_equal = 1),
+        tampered(|summary| summary.total.reused_same_scene = 1),
         "the counts of all streams do not add up: reused is 1, but the sum over the reasons is 2"
     );
     assert_eq!(

@@ -6,6 +6,12 @@ const FIRST_VARIANCE: f64 = 0.1 * 0.1;
 /// The least process noise, as a variance for each run: half a percent.
 const LEAST_NOISE: f64 = 0.005 * 0.005;
 
+/// The most process noise: what moves the factor further at once is told from noise by other rules.
+const MOST_NOISE: f64 = 0.1 * 0.1;
+
+/// The most that is unknown of the factor, however long no run told anything of it.
+const MOST_VARIANCE: f64 = 0.3 * 0.3;
+
 /// The share of the process noise that is kept from run to run.
 const PERSISTENCE: f64 = 0.3;
 
@@ -41,11 +47,11 @@ impl Factor {
         let gain = self.variance() / variance;
         let step = gain * residual;
         self.mean += step;
-        self.variance = (1.0 - gain) * self.variance();
+        self.variance = ((1.0 - gain) * self.variance()).min(MOST_VARIANCE);
         // A step after doubt was to be expected, and says nothing of the runs to come.
         if self.doubt == 0.0 {
             let noise = PERSISTENCE * self.noise + (1.0 - PERSISTENCE) * step * step;
-            self.noise = noise.max(LEAST_NOISE);
+            self.noise = noise.clamp(LEAST_NOISE, MOST_NOISE);
         }
         self.doubt = 0.0;
     }
@@ -53,7 +59,7 @@ impl Factor {
     /// Moves the mean at once; what it is then is known with such a variance.
     pub(super) fn jump(&mut self, shift: f64, variance: f64) {
         self.mean += shift;
-        self.variance = variance;
+        self.variance = variance.min(MOST_VARIANCE);
         self.doubt = 0.0;
     }
 

@@ -18,7 +18,7 @@
 //!
 //!   ```text
 //!   gain = (P + Q) / S     f += gain y     P = (1 - gain) (P + Q)
-//!   Q = max(0.005², 0.3 Q + 0.7 (gain y)²)
+//!   Q = 0.3 Q + 0.7 (gain y)², 0.005² at least and 0.1² at most
 //!   ```
 //! - The **base** is what a run takes at the factor 1. It has a variance B_i of its own and takes its
 //!   share B_i / S of y; B_i is s_i²/256 at least, so that it follows some hundred of the runner's own
@@ -26,7 +26,8 @@
 //! - The **noise** is how runs spread when both are taken out: y over the last 2048 runs of the runner,
 //!   but none from before the last 4096 of the device.
 //!
-//! S = P + Q + B_i + s_i², where s_i is the standard deviation of the noise, by its deciles.
+//! S = P + Q + B_i + s_i², where s_i is the standard deviation of the noise, by its deciles, and here at
+//! least a tenth of a millisecond by what the run takes: so short a run tells nothing of the device.
 //!
 //! Unlike ALERT this reckons in logarithms, since slowness multiplies; the bases are learnt too; and a
 //! change that comes at once is told from an outlier (the rules stand in `part.rs`), so that one slow

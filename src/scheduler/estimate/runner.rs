@@ -17,6 +17,9 @@ const DOUBT_RUNS: f64 = 64.0;
 /// The least standard deviation of runs, as a share of their time.
 const LEAST_DEVIATION: f64 = 0.01;
 
+/// By so much runs are taken to vary whatever they take: what caches and other threads do to them.
+const JITTER_SECONDS: f64 = 1e-4;
+
 /// The standard deviation that runs are taken to have before there were any.
 const PRIOR_DEVIATION: f64 = 0.05;
 
@@ -83,8 +86,15 @@ impl Runner {
         &self.residuals
     }
 
-    /// The variance of its runs, the factor and the base being known.
+    /// The variance of its runs, the factor and the base being known, as far as they say anything of
+    /// the two: a run that is over in next to no time says next to nothing.
     pub(super) fn noise(&self) -> f64 {
+        let deviation = self.spread.deviation.max(JITTER_SECONDS / self.base.exp());
+        deviation * deviation
+    }
+
+    /// The variance of its runs.
+    fn variance(&self) -> f64 {
         self.spread.deviation * self.spread.deviation
     }
 
@@ -93,7 +103,7 @@ impl Runner {
         let others = now.number.saturating_sub(self.seen.number) as f64;
         let fresh = DOUBT_RUNS / (DOUBT_RUNS + others);
         let discord = DISCORD * (now.factor - self.seen.factor) * fresh;
-        self.base_variance.max(self.noise() / BASE_RUNS) + discord * discord
+        self.base_variance.max(self.variance() / BASE_RUNS) + discord * discord
     }
 
     /// Takes a run in that took `residual` more than expected; `variance` is that of the residual as
@@ -134,7 +144,7 @@ impl Runner {
     /// The runner takes `shift` more from now on.
     pub(super) fn change(&mut self, shift: f64, now: Seen) {
         self.base += shift;
-        self.base_variance = self.noise();
+        self.base_variance = self.variance();
         self.see(now);
     }
 

@@ -134,6 +134,20 @@ fn as_many_runs_as_promised_stay_within_the_allowance() {
 }
 
 #[test]
+fn runs_of_next_to_no_time_say_nothing_of_the_device() {
+    // What takes some microseconds takes ten times as many now and then; what takes long does not.
+    let mut device = Device::new(0.999, &[0.02, 60.0], 0.0);
+    for _ in 0..2000 {
+        let runner = device.lots.usize(..2);
+        let deviation = if runner == 0 { 1.2 } else { 0.02 };
+        device.deviation = deviation;
+        device.run(runner);
+        assert!((device.expected(1) - 1.0).abs() < 0.1, "{}", device.expected(1));
+        assert!(device.allowed(1) < 1.6, "{}", device.allowed(1));
+    }
+}
+
+#[test]
 fn heavy_tails_are_allowed_for_where_they_count() {
     let mut device = Device::new(0.99, &[5.0, 13.0], 0.03);
     device.outliers = 0.02;
@@ -187,4 +201,27 @@ fn without_a_warm_up_there_is_no_runner() {
     assert_eq!(first.index(), 0);
     let allowance = milliseconds(estimator.allowance(first).run);
     assert!((5.5..7.5).contains(&allowance), "a guess, and some doubt: {allowance}");
+}
+
+#[test]
+fn whatever_was_seen_of_runs_no_allowance_is_out_of_all_proportion() {
+    for seed in 0..300 {
+        let mut lots = fastrand::Rng::with_seed(seed);
+        let mut estimator = Estimator::new(OnTime::default());
+        // A busy machine: one run in three takes up to five times as long.
+        let mut draw = |least_ms: f64, varies_ms: f64| {
+            let load = if lots.f64() < 0.3 { 1.0 + 4.0 * lots.f64() } else { 1.0 };
+            let preprocess_ms = 0.002 * lots.f64() + 0.2 * lots.f64().powi(9) * load;
+            cost(preprocess_ms, load * (least_ms + varies_ms * lots.f64()))
+        };
+        let quick: Vec<Cost> = (0..9).map(|_| draw(0.005, 0.2)).collect();
+        let slow: Vec<Cost> = (0..4).map(|_| draw(64.0, 0.5)).collect();
+        let [quick, slow] = [quick, slow].map(|runs| estimator.add(&runs, None).unwrap());
+        for _ in 0..50 {
+            estimator.learn(quick, draw(0.005, 0.2));
+            estimator.learn(slow, draw(64.0, 0.5));
+            let allowance = milliseconds(estimator.allowance(slow).total());
+            assert!(allowance < 64.0 * 5.0 * 8.0, "seed {seed}: {allowance} ms");
+        }
+    }
 }

@@ -56,6 +56,13 @@ struct Quickest {
 }
 
 impl Plan {
+    /// One that orders no jobs, and at which time costs nothing.
+    pub(super) fn without_order(devices: usize) -> Self {
+        let first = (0..devices).map(|_| None).collect();
+        let (spare, prices) = (vec![Duration::MAX; devices], vec![0.0; devices]);
+        Self { order: Vec::new(), spare, prices, first }
+    }
+
     /// Whether a run of so much work on the job harms no kept one.
     pub(super) fn has_room_for(&self, work: Duration, index: usize, device: usize) -> bool {
         match &self.first[device] {

@@ -15,20 +15,30 @@ impl<J> Scheduler<J> {
             let job = &self.waiting[index];
             match self.first_without_harm(job, plan, view) {
                 Ok(runner) if !view.is_open_to(job, &self.runners[runner]) => {}
-                Ok(runner) => return Some(self.run_again(index, runner, view)),
-                Err(stop) => {
-                    let answered = self.remove(index, true);
-                    let waited = view.now.saturating_duration_since(answered.submitted);
-                    return Some(Decision::Settle { job: answered.job, stop, waited });
-                }
+                Ok(runner) => return Some(self.run_again(index, runner, plan, view)),
+                Err(stop) => return Some(self.let_go(index, stop, Some(plan), view)),
             }
         }
         None
     }
 
-    fn run_again(&mut self, index: usize, runner: usize, view: &View) -> Decision<J> {
+    /// Ends a job that came back with the answer that it has.
+    pub(super) fn let_go(
+        &mut self,
+        index: usize,
+        stop: Stop,
+        plan: Option<&Plan>,
+        view: &View,
+    ) -> Decision<J> {
+        let considered = self.considered(&self.waiting[index], plan, view);
+        let answered = self.remove(index, true);
+        let waited = view.now.saturating_duration_since(answered.submitted);
+        Decision::Settle { job: answered.job, stop, waited, considered }
+    }
+
+    fn run_again(&mut self, index: usize, runner: usize, plan: &Plan, view: &View) -> Decision<J> {
         let reason = Reason::Preferred(self.waiting[index].selection.basis);
-        self.commit(index, Choice { runner, reason }, view)
+        self.commit(index, Choice { runner, reason }, plan, view)
     }
 
     /// The first runner that is in time, costs no other job its answer and is worth its price, or

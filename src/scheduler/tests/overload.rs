@@ -2,7 +2,7 @@
 
 use super::simulation::{Setup, Simulation};
 use super::*;
-use crate::scheduler::Terms;
+use crate::scheduler::{Discipline, Terms};
 
 /// What came of ten seconds of video.
 #[derive(Debug, Default)]
@@ -124,4 +124,30 @@ fn one_stream_that_asks_for_less_than_it_takes_is_not_starved() {
     }
     let (captured, ran) = (simulation.jobs.len(), simulation.ran.len());
     assert!(ran as f64 > 0.95 * captured as f64, "{ran} of {captured}");
+}
+
+#[test]
+fn newest_wins_runs_the_newest_of_each_stream_in_turn_and_looks_at_no_deadline() {
+    let now = Clock.now();
+    let mut scheduler = scheduler().with_discipline(Discipline::NewestWins);
+    let (a, b) = (StreamName::new("a"), StreamName::new("b"));
+    let submit = |scheduler: &mut Scheduler<u32>, job, stream: &StreamName, after| {
+        let due = (due(now, 30), Pace::Clock);
+        scheduler.submit(job, stream, ranking(&ALL), due, now + ms(after))
+    };
+    assert_eq!(submit(&mut scheduler, 1, &a, 0), Admission::Waits);
+    assert_eq!(submit(&mut scheduler, 2, &b, 1), Admission::Waits);
+    assert_eq!(submit(&mut scheduler, 3, &a, 2), Admission::Displaced(1));
+    let later = now + ms(90);
+    let (job, _, _, serial) = run(scheduler.next(later));
+    assert_eq!(job, 2);
+    scheduler.given_up(serial);
+    let (job, model, reason, _) = run(scheduler.next(later));
+    assert_eq!((job, &*model), (3, "large"), "60 ms, though its time is over");
+    assert_eq!(reason, Reason::Preferred(Basis::Premodel));
+    for name in ALL {
+        scheduler.retire(&super::model(name));
+    }
+    submit(&mut scheduler, 4, &a, 3);
+    assert_eq!(expired(scheduler.next(later)).0, 4);
 }

@@ -46,7 +46,7 @@ fn a_closed_queue_is_over_when_no_frame_can_come_back() {
         drop(second.lease);
         (model, waiting.next().is_none())
     });
-    first.lease.wait_for_turn();
+    assert!(first.lease.wait_for_turn(None));
     first.lease.finished_for_now(run_of(5), first.task, ranking(&["middle"]));
     assert_eq!(prepare.join().unwrap(), ("middle".to_owned(), true));
     assert_eq!(settled.iter().count(), 1);
@@ -63,4 +63,22 @@ fn a_run_that_is_given_up_ends_the_wait_too() {
     drop(only);
     assert!(prepare.join().unwrap());
     assert!(matches!(settled.recv().unwrap().outcome, Outcome::Abandoned));
+}
+
+#[test]
+fn nobody_waits_for_a_turn_longer_than_he_wants_to() {
+    // Its tensor takes long enough to be made while another model runs.
+    let cost = Cost { preprocess: ms(10), run: ms(5) };
+    let queue = Queue::new(on_one_core(&[("small", cost)]), Clock);
+    let ((first, one), (second, other)) = (task(), task());
+    queue.submit(first, ranking(&["small"]));
+    let running = dispatch(queue.next());
+    assert!(running.lease.wait_for_turn(None));
+    queue.submit(second, ranking(&["small"]));
+    let next = dispatch(queue.next());
+    assert!(!next.lease.wait_for_turn(Some(Clock.now() + ms(1))));
+    running.lease.finished(run_of(5));
+    assert!(next.lease.wait_for_turn(Some(Clock.now())), "it is its turn, be it late");
+    drop((running.task, next.task));
+    assert!([one, other].iter().all(|settled| settled.iter().count() == 1));
 }

@@ -77,6 +77,8 @@ proptest! {
         (0..runs).for_each(|_| estimator.learn(runner, cost));
         let ratio = estimator.expected(runner).run.as_secs_f64() / cost.run.as_secs_f64();
         prop_assert!((ratio - 1.0).abs() < 1e-3, "{}", ratio);
-        prop_assert!(estimator.allowance(runner).run < cost.run.mul_f64(1.3));
+        // What takes next to no time tells nothing of how quick the device is.
+        let bound = if run_us < 1000 { 1.6 } else { 1.3 };
+        prop_assert!(estimator.allowance(runner).run < cost.run.mul_f64(bound));
     }
 }

@@ -1,4 +1,4 @@
-//! What measured: the machine and the versions of what ran on it.
+//! The machine, and the versions of what runs on it.
 
 use std::fmt;
 use std::fs;

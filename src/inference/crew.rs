@@ -1,0 +1,265 @@
+//! Which workers there are: the sessions of each model, on what, and how wide.
+//!
+//! A *runner* is a model on a device with a number of threads. On the processor it has as many
+//! sessions as runs of its width fit the cores that runs may take; on a GPU as many as may run there at
+//! once. Each session has a worker of its own, since a session runs one frame at a time; those of a
+//! runner share its jobs. The scheduler decides when which of them run.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use super::preprocess::Preprocessor;
+use super::roster::{Loader, Roster, RosterError};
+use crate::machine::Machine;
+use crate::models::{Manifest, ModelId, Provider, Sha256Hex};
+use crate::onnx::Session;
+use crate::scheduler::estimate::{DeviceKey, PowerMode, Saved};
+use crate::scheduler::{DeviceTerms, RunnerTerms};
+
+/// How many runs there may be at once, and how wide.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Widths {
+    /// Threads of a run on the processor: each number gives every model a runner of that width.
+    pub threads: Vec<NonZeroUsize>,
+    /// Cores that runs on the processor may take together; `None` for those of one run, the widest.
+    pub cpu_cores: Option<NonZeroUsize>,
+    /// Runs that a GPU may do at once.
+    pub gpu_runs: NonZeroUsize,
+}
+
+impl Default for Widths {
+    /// One run at a time, with one thread.
+    fn default() -> Self {
+        let one = NonZeroUsize::MIN;
+        Self { threads: vec![one], cpu_cores: None, gpu_runs: one }
+    }
+}
+
+impl Widths {
+    /// Threads of the widest run.
+    pub fn widest(&self) -> NonZeroUsize {
+        self.threads.iter().copied().max().unwrap_or(NonZeroUsize::MIN)
+    }
+
+    /// The cores of the device that a provider runs on.
+    fn cores(&self, provider: Provider) -> usize {
+        match provider {
+            Provider::Cpu => self.cpu_cores.unwrap_or(self.widest()).get(),
+            Provider::Cuda | Provider::TensorRt => self.gpu_runs.get(),
+        }
+    }
+
+    /// Of the runners of a model on this provider: the threads, and the cores that a run takes.
+    fn runners(&self, provider: Provider) -> Vec<(usize, usize)> {
+        match provider {
+            Provider::Cpu => {
+                let mut widths: Vec<usize> =
+                    self.threads.iter().map(|threads| threads.get()).collect();
+                widths.sort_unstable();
+                widths.dedup();
+                let cores = self.cores(provider);
+                widths.into_iter().map(|threads| (threads, threads.min(cores))).collect()
+            }
+            // Its kernels have the whole GPU, whatever the threads that start them.
+            Provider::Cuda | Provider::TensorRt => {
+                vec![(self.threads.first().map_or(1, |threads| threads.get()), 1)]
+            }
+        }
+    }
+}
+
+/// The device that a provider runs on, as the scheduler calls it.
+fn device_of(provider: Provider) -> &'static str {
+    match provider {
+        Provider::Cpu => "cpu",
+        Provider::Cuda | Provider::TensorRt => "gpu0",
+    }
+}
+
+/// A session, and the runner that it is of.
+pub struct Hand {
+    /// By its place in [`Crew::runners`].
+    pub runner: usize,
+    /// What the model is.
+    pub manifest: Manifest,
+    /// The model, loaded.
+    pub session: Session,
+}
+
+/// All that is needed to run models.
+pub struct Crew {
+    /// What models run on.
+    pub devices: Vec<DeviceTerms>,
+    /// The models on them.
+    pub runners: Vec<RunnerTerms>,
+    /// What makes the models' tensors.
+    pub preprocessors: BTreeMap<ModelId, Preprocessor>,
+    /// The sessions.
+    pub hands: Vec<Hand>,
+    /// What makes sessions anew.
+    pub recruiter: Recruiter,
+}
+
+/// Makes the sessions of a model anew.
+pub struct Recruiter {
+    berths: BTreeMap<ModelId, (Manifest, Vec<Berth>)>,
+}
+
+/// The sessions of one runner.
+#[derive(Clone)]
+struct Berth {
+    runner: usize,
+    loader: Loader,
+    sessions: usize,
+    /// What its estimates are remembered as.
+    key: DeviceKey,
+}
+
+impl Crew {
+    /// Loads what is still missing of a roster that was loaded with the first of the widths.
+    pub fn raise(roster: Roster, widths: &Widths, saved: &Saved) -> Result<Self, RosterError> {
+        let Roster { classifiers, mut warm_ups, loader } = roster;
+        let roster_threads = loader.threads();
+        let (root, power_mode) = (Path::new("/"), PowerMode::read(Path::new("/")));
+        let recruiter = Recruiter { berths: BTreeMap::new() };
+        let (preprocessors, hands) = (BTreeMap::new(), Vec::new());
+        let mut crew =
+            Self { devices: Vec::new(), runners: Vec::new(), preprocessors, hands, recruiter };
+        for classifier in classifiers {
+            let provider = classifier.session().provider();
+            let (manifest, preprocessor, session) = classifier.into_parts();
+            let mut first = Some(session);
+            let (device, fingerprint) = (crew.device(provider, widths), manifest.fingerprint());
+            let mut berths = Vec::new();
+            for (threads, cores) in widths.runners(provider) {
+                let loader = loader.for_session(provider, threads);
+                let runner = crew.runners.len();
+                let known = first.take_if(|_| roster_threads == threads);
+                let known = known.zip(warm_ups.remove(&manifest.id));
+                let (session, warm_up) = match known {
+                    Some(known) => known,
+                    None => loader.load(&manifest).map(|(classifier, costs)| {
+                        let (_, _, session) = classifier.into_parts();
+                        (session, costs)
+                    })?,
+                };
+                let key = DeviceKey::new(provider, device_name(root, provider), threads);
+                let remembered = saved.remembered(&key, &power_mode, &fingerprint).cloned();
+                let model = manifest.id.clone();
+                crew.runners.push(RunnerTerms { model, device, cores, warm_up, remembered });
+                crew.hands.push(Hand { runner, manifest: manifest.clone(), session });
+                let sessions = (crew.devices[device].cores / cores).max(1);
+                let berth = Berth { runner, loader, sessions, key };
+                crew.hands.extend(berth.recruit(&manifest, sessions - 1)?);
+                berths.push(berth);
+            }
+            crew.preprocessors.insert(manifest.id.clone(), preprocessor);
+            crew.recruiter.berths.insert(manifest.id.clone(), (manifest, berths));
+        }
+        Ok(crew)
+    }
+
+    /// The place of the device of a provider, which is noted if it is new.
+    fn device(&mut self, provider: Provider, widths: &Widths) -> usize {
+        let (name, cores) = (device_of(provider), widths.cores(provider));
+        let known = self.devices.iter().position(|device| device.name == name);
+        known.unwrap_or_else(|| {
+            self.devices.push(DeviceTerms { name: name.to_owned(), cores });
+            self.devices.len() - 1
+        })
+    }
+}
+
+impl Recruiter {
+    /// Makes all sessions of a model anew, where they were; none of one that is not known.
+    pub fn recruit(&self, model: &ModelId) -> Result<Vec<Hand>, RosterError> {
+        let Some((manifest, berths)) = self.berths.get(model) else { return Ok(Vec::new()) };
+        let mut hands = Vec::new();
+        for berth in berths {
+            hands.extend(berth.recruit(manifest, berth.sessions)?);
+        }
+        Ok(hands)
+    }
+
+    /// By runner: what its estimates are remembered as.
+    pub fn keys(&self) -> Vec<(DeviceKey, Sha256Hex)> {
+        let of_model = |(manifest, berths): &(Manifest, Vec<Berth>)| {
+            let fingerprint = manifest.fingerprint();
+            let of_berth = |berth: &Berth| (berth.runner, (berth.key.clone(), fingerprint.clone()));
+            berths.iter().map(of_berth).collect::<Vec<_>>()
+        };
+        let by_runner: BTreeMap<usize, _> = self.berths.values().flat_map(of_model).collect();
+        by_runner.into_values().collect()
+    }
+}
+
+impl Berth {
+    /// Loads and proves so many sessions. What their runs take is known of the runner.
+    fn recruit(&self, manifest: &Manifest, sessions: usize) -> Result<Vec<Hand>, RosterError> {
+        let hand = |_| {
+            let (_, _, session) = self.loader.open(manifest)?.into_parts();
+            Ok(Hand { runner: self.runner, manifest: manifest.clone(), session })
+        };
+        (0..sessions).map(hand).collect()
+    }
+}
+
+/// What the device of a provider calls itself; estimates of one tell nothing of another.
+fn device_name(root: &Path, provider: Provider) -> String {
+    let machine = Machine::read(root);
+    match provider {
+        Provider::Cpu => machine.processor,
+        Provider::Cuda | Provider::TensorRt => {
+            nvidia_card(root).or(machine.board).unwrap_or_else(|| "gpu".to_owned())
+        }
+    }
+}
+
+/// The model of the first graphics card, as its driver states it.
+fn nvidia_card(root: &Path) -> Option<String> {
+    let cards = fs::read_dir(root.join("proc/driver/nvidia/gpus")).ok()?;
+    let mut cards: Vec<_> = cards.flatten().map(|card| card.path().join("information")).collect();
+    cards.sort();
+    let information = fs::read_to_string(cards.first()?).ok()?;
+    let name = information.lines().find_map(|line| line.strip_prefix("Model:"))?;
+    Some(name.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn widths(threads: &[usize], cpu_cores: Option<usize>) -> Widths {
+        let count = |number: usize| NonZeroUsize::new(number).unwrap();
+        let threads = threads.iter().map(|&threads| count(threads)).collect();
+        Widths { threads, cpu_cores: cpu_cores.map(count), gpu_runs: NonZeroUsize::MIN }
+    }
+
+    #[test]
+    fn without_a_word_about_cores_runs_have_those_of_the_widest() {
+        for (threads, cores) in [(&[1][..], 1), (&[4], 4), (&[1, 2], 2)] {
+            assert_eq!(widths(threads, None).cores(Provider::Cpu), cores);
+        }
+        assert_eq!(widths(&[4], None).cores(Provider::Cuda), 1, "a GPU is one device");
+    }
+
+    #[test]
+    fn each_width_is_a_runner_once() {
+        let runners = |widths: &Widths| widths.runners(Provider::Cpu);
+        assert_eq!(runners(&widths(&[2, 1, 2], Some(4))), [(1, 1), (2, 2)]);
+        assert_eq!(runners(&widths(&[4], Some(2))), [(4, 2)], "it takes all cores there are");
+        assert_eq!(widths(&[1, 2], None).runners(Provider::TensorRt), [(1, 1)]);
+    }
+
+    #[test]
+    fn a_card_is_called_what_its_driver_says() {
+        let root = tempfile::tempdir().unwrap();
+        assert_eq!(device_name(root.path(), Provider::Cuda), "gpu");
+        let card = root.path().join("proc/driver/nvidia/gpus/0000:01:00.0");
+        fs::create_dir_all(&card).unwrap();
+        fs::write(card.join("information"), "Model: \t\t GeForce 9\nIRQ: 7\n").unwrap();
+        assert_eq!(device_name(root.path(), Provider::TensorRt), "GeForce 9");
+    }
+}
