@@ -84,11 +84,12 @@ class Stream:
         names = names[number % len(names) :] + names[: number % len(names)]
         raw = directory / "raw.i420"
         self.truth = []
-        with open(raw, "wb") as file:
+        # For appending: fdsink would begin anew in any other file.
+        with open(raw, "ab") as file:
             for name in names:
-                begin = file.tell()
+                begin = raw.stat().st_size
                 decode(clips / name, file)
-                frames = (file.tell() - begin) // (SIZE[0] * SIZE[1] * 3 // 2)
+                frames = (raw.stat().st_size - begin) // (SIZE[0] * SIZE[1] * 3 // 2)
                 self.truth += [truth(segments[name], frame) for frame in range(frames)]
         cycle = directory / f"cycle{number}.mp4"
         encode(raw, cycle)
@@ -122,8 +123,8 @@ def encode(raw, cycle):
 
 
 def repeat(cycle, times, path):
-    parts = " ".join(f"filesrc location={cycle} ! qtdemux ! h264parse ! joined." for _ in range(times))
-    launch(f"concat name=joined ! mp4mux ! filesink location={path} {parts}")
+    parts = " ".join(f"filesrc location={cycle} ! qtdemux ! video/x-h264 ! joined." for _ in range(times))
+    launch(f"concat name=joined ! h264parse ! mp4mux ! filesink location={path} {parts}")
 
 
 def launch(pipeline, stdout=subprocess.DEVNULL):
