@@ -12,10 +12,10 @@
 //! run lengths. How it is solved depends on what there is:
 //!
 //! - One device of one unit, and frames due in the order in which they are ready (as with one budget
-//!   for all): then some best schedule runs them in that order, and [`frontier`] finds it. It is exact
+//!   for all): then some best schedule runs them in that order, and `frontier` finds it. It is exact
 //!   until it holds too many half-made schedules; from then on it is a bound, from above and from below.
-//! - At most [`subsets::MOST`] frames at a time in any other order: [`subsets`] tries all orders.
-//! - Otherwise [`prices`] bounds it from above: the Lagrangian dual of the time-indexed formulation.
+//! - At most `subsets::MOST` frames at a time in any other order: `subsets` tries all orders.
+//! - Otherwise `prices` bounds it from above: the Lagrangian dual of the time-indexed formulation.
 //!
 //! The time to make tensors bounds nothing but when a run can begin; where models differ in it, the
 //! shortest counts for all.
