@@ -24,7 +24,8 @@ fn model(name: &str) -> ModelId {
 }
 
 fn runner(name: &str) -> RunnerTerms {
-    let warm_up = vec![Cost { preprocess: Duration::ZERO, run: MOMENT }];
+    // With tensors that take longer than runs, one run is always decided ahead.
+    let warm_up = vec![Cost { preprocess: 5 * MOMENT, run: MOMENT }];
     RunnerTerms { model: model(name), device: 0, cores: 1, warm_up, remembered: None }
 }
 
