@@ -11,12 +11,12 @@ each captured frame.
 """
 
 import argparse
-import collections
-import csv
 import json
 import pathlib
 import subprocess
 import sys
+
+from clips import is_right, model_time, read_segments, truth
 
 CLASSIFYD = pathlib.Path(__file__).resolve().parent.parent / "target/release/classifyd"
 
@@ -35,15 +35,6 @@ def main():
     show(rows)
     if arguments.out:
         arguments.out.write_text(json.dumps(rows, indent=1) + "\n")
-
-
-def read_segments(path):
-    segments = collections.defaultdict(list)
-    with open(path, newline="") as file:
-        for row in csv.DictReader(file):
-            frames = range(int(row["from_frame"]), int(row["to_frame"]) + 1)
-            segments[row["video"]].append((frames, int(row["class"])))
-    return segments
 
 
 def models():
@@ -90,21 +81,6 @@ def play(way, clip, budget):
     if played.returncode != 0:
         sys.exit(f"{way} on {clip}: {played.stderr.strip()}")
     return [json.loads(line) for line in played.stdout.splitlines()]
-
-
-def truth(segments, frame):
-    return next((wanted for frames, wanted in segments if frame in frames), None)
-
-
-def is_right(record, wanted):
-    labels = record["labels"]
-    return bool(record["met_deadline"] and labels and labels[0]["class"] == wanted)
-
-
-def model_time(record):
-    """Preprocessing and runs of a frame's own models; a frame that reuses an answer has none."""
-    timings = record["timings_ms"]
-    return (timings["preprocess"] or 0) + (timings["inference"] or 0)
 
 
 def show(rows):

@@ -24,7 +24,6 @@ within ten frames of a switch are counted apart.
 import argparse
 import bisect
 import collections
-import csv
 import datetime
 import json
 import pathlib
@@ -34,6 +33,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+from clips import is_right, model_time, read_segments, truth
 
 CLASSIFYD = pathlib.Path(__file__).resolve().parent.parent / "target/release/classifyd"
 SIZE = (640, 360)
@@ -67,15 +68,6 @@ def main():
         arguments.out.write_text(json.dumps(rows, indent=1) + "\n")
 
 
-def read_segments(path):
-    segments = collections.defaultdict(list)
-    with open(path, newline="") as file:
-        for row in csv.DictReader(file):
-            frames = range(int(row["from_frame"]), int(row["to_frame"]) + 1)
-            segments[row["video"]].append((frames, int(row["class"])))
-    return segments
-
-
 class Stream:
     """A long video, and what is to be seen on its frames."""
 
@@ -101,10 +93,6 @@ class Stream:
 
     def wanted(self, frame):
         return self.truth[frame % len(self.truth)]
-
-
-def truth(segments, frame):
-    return next((wanted for frames, wanted in segments if frame in frames), None)
 
 
 def decode(clip, file):
@@ -208,12 +196,10 @@ class Count:
         self.answered += record["met_deadline"]
         wanted = self.streams[record["stream"]].wanted(record["frame"])
         if wanted is not None:
-            labels = record["labels"]
             self.labelled += 1
-            self.right += bool(record["met_deadline"] and labels[0]["class"] == wanted)
-        timings = record["timings_ms"]
-        self.model_ms += (timings["preprocess"] or 0) + (timings["inference"] or 0)
-        if timings["inference"] is not None:
+            self.right += is_right(record, wanted)
+        self.model_ms += model_time(record)
+        if record["timings_ms"]["inference"] is not None:
             captured = datetime.datetime.fromisoformat(record["captured_at"]).timestamp()
             settling = hog.is_settling(captured)
             self.started[settling] += 1
