@@ -120,7 +120,7 @@ struct Berth {
 impl Crew {
     /// Loads what is still missing of a roster that was loaded with the first of the widths.
     pub fn raise(roster: Roster, widths: &Widths, saved: &Saved) -> Result<Self, RosterError> {
-        let Roster { classifiers, mut warm_ups, loader } = roster;
+        let Roster { classifiers, warm_ups, loader } = roster;
         let roster_threads = loader.threads();
         let (root, power_mode) = (Path::new("/"), PowerMode::read(Path::new("/")));
         let recruiter = Recruiter { berths: BTreeMap::new() };
@@ -136,14 +136,14 @@ impl Crew {
             for (threads, cores) in widths.runners(provider) {
                 let loader = loader.for_session(provider, threads);
                 let runner = crew.runners.len();
-                let known = first.take_if(|_| roster_threads == threads);
-                let known = known.zip(warm_ups.remove(&manifest.id));
-                let (session, warm_up) = match known {
-                    Some(known) => known,
-                    None => loader.load(&manifest).map(|(classifier, costs)| {
-                        let (_, _, session) = classifier.into_parts();
-                        (session, costs)
-                    })?,
+                let is_loaded = roster_threads == threads;
+                let loaded = first.take_if(|_| is_loaded);
+                let (session, warm_up) = match (loaded, warm_ups.get(&manifest.id)) {
+                    (Some(session), Some(costs)) => (session, costs.clone()),
+                    (Some(_) | None, _) => {
+                        let (classifier, costs) = loader.load(&manifest)?;
+                        (classifier.into_parts().2, costs)
+                    }
                 };
                 let key = DeviceKey::new(provider, device_name(root, provider), threads);
                 let remembered = saved.remembered(&key, &power_mode, &fingerprint).cloned();
@@ -196,10 +196,10 @@ impl Recruiter {
 }
 
 impl Berth {
-    /// Loads and proves so many sessions. What their runs take is known of the runner.
+    /// Loads, proves and warms up so many sessions. What their runs take is known of the runner.
     fn recruit(&self, manifest: &Manifest, sessions: usize) -> Result<Vec<Hand>, RosterError> {
         let hand = |_| {
-            let (_, _, session) = self.loader.open(manifest)?.into_parts();
+            let (_, _, session) = self.loader.load(manifest)?.0.into_parts();
             Ok(Hand { runner: self.runner, manifest: manifest.clone(), session })
         };
         (0..sessions).map(hand).collect()

@@ -100,15 +100,10 @@ impl Loader {
         self.options.threads
     }
 
-    /// Loads and proves a model.
-    pub fn open(&self, manifest: &Manifest) -> Result<Classifier, RosterError> {
-        Ok(Classifier::load(&self.runtime, manifest, &self.options)?)
-    }
-
     /// Loads and warms up a model; also what its warm-up runs took.
     pub fn load(&self, manifest: &Manifest) -> Result<(Classifier, Vec<Cost>), RosterError> {
         let picture = warm_up_picture()?;
-        let mut classifier = self.open(manifest)?;
+        let mut classifier = Classifier::load(&self.runtime, manifest, &self.options)?;
         let costs = warm_up(&mut classifier, &picture, self.clock)
             .map_err(|source| RosterError::WarmUp { model: manifest.id.clone(), source })?;
         Ok((classifier, costs))

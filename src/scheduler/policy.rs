@@ -232,25 +232,12 @@ impl<J> Scheduler<J> {
         let stream = self.streams.place(stream);
         let oldest = self.oldest_of(stream).filter(|_| self.is_full_at(stream));
         let displaced = oldest.map(|index| self.remove(index, false).job);
-        let wishes = self.wishes(&selection);
-        let standing = Standing::New;
+        let waiting = self.waiting_job(job, stream, (Standing::New, selection), (deadline, pace), now);
         let asked = match pace {
-            Pace::Clock => self.ask_for(&wishes, deadline.remaining(now)),
+            Pace::Clock => self.ask_for(&waiting.wishes, deadline.remaining(now)),
             Pace::Work => Duration::ZERO,
         };
-        self.insert(Waiting {
-            job,
-            stream,
-            standing,
-            selection,
-            wishes,
-            asked,
-            quickest: Vec::new(),
-            age: 0,
-            deadline,
-            pace,
-            submitted: now,
-        });
+        self.insert(Waiting { asked, ..waiting });
         displaced.map_or(Admission::Waits, Admission::Displaced)
     }
 
@@ -263,24 +250,38 @@ impl<J> Scheduler<J> {
         job: J,
         stream: &StreamName,
         selection: Selection,
-        (deadline, pace): (Deadline, Pace),
+        due: (Deadline, Pace),
         now: Instant,
     ) {
-        let (stream, standing) = (self.streams.place(stream), Standing::Answered);
+        let stream = self.streams.place(stream);
+        let waiting = self.waiting_job(job, stream, (Standing::Answered, selection), due, now);
+        self.insert(waiting);
+    }
+
+    /// A job that has asked for no time yet.
+    fn waiting_job(
+        &self,
+        job: J,
+        stream: usize,
+        (standing, selection): (Standing, Selection),
+        (deadline, pace): (Deadline, Pace),
+        submitted: Instant,
+    ) -> Waiting<J> {
         let (wishes, asked) = (self.wishes(&selection), Duration::ZERO);
-        self.insert(Waiting {
+        let (quickest, age) = (Vec::new(), 0);
+        Waiting {
             job,
             stream,
             standing,
             selection,
             wishes,
             asked,
-            quickest: Vec::new(),
-            age: 0,
+            quickest,
+            age,
             deadline,
             pace,
-            submitted: now,
-        });
+            submitted,
+        }
     }
 
     fn insert(&mut self, waiting: Waiting<J>) {

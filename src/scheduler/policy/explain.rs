@@ -47,8 +47,8 @@ impl<J> Scheduler<J> {
 }
 
 impl View {
-    /// When a run of this job would begin if its preprocessing takes what is allowed for it, and end as
-    /// expected; by the time that the job's deadline counts.
+    /// When a run of this job is expected to begin, its tensor made, and to end; by the time that the
+    /// job's deadline counts.
     fn expected<J>(&self, job: &Waiting<J>, runner: &Runner) -> (Instant, Instant) {
         match job.pace {
             Pace::Clock => {
