@@ -232,7 +232,8 @@ impl<J> Scheduler<J> {
         let stream = self.streams.place(stream);
         let oldest = self.oldest_of(stream).filter(|_| self.is_full_at(stream));
         let displaced = oldest.map(|index| self.remove(index, false).job);
-        let waiting = self.waiting_job(job, stream, (Standing::New, selection), (deadline, pace), now);
+        let waiting =
+            self.waiting_job(job, stream, (Standing::New, selection), (deadline, pace), now);
         let asked = match pace {
             Pace::Clock => self.ask_for(&waiting.wishes, deadline.remaining(now)),
             Pace::Work => Duration::ZERO,
