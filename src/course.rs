@@ -14,7 +14,8 @@ use crate::outcome::{
     Ticket, Weighed,
 };
 use crate::premodel::Selection;
-use crate::scene::{Known, Memory, Recall, Resembling, Thumbnail, Witness};
+use crate::scene::{Known, Memory, Recall, Resembling, Scene, Thumbnail, Witness};
+use crate::scheduler::Offer;
 
 /// What all courses of a run have in common.
 pub struct Guide {
@@ -52,21 +53,31 @@ impl Guide {
                 Beginning::Reuse(Reuse::NearlyEqual { from, difference, answer })
             }
             Recall::Other { scene, witness } => {
-                let carry =
-                    |(evidence, share): (Evidence, f32)| self.policy.carry(&evidence, share);
-                let evidence = scene.map(carry).unwrap_or_default();
-                Beginning::Course(self.course(evidence, Some(witness)))
+                let mut course = self.course(Some(witness));
+                if let Some(scene) = scene {
+                    course.take_up(scene);
+                }
+                match course.fallback.take() {
+                    Some(latest) if course.start().ranking.is_empty() => {
+                        Beginning::Reuse(latest.into())
+                    }
+                    fallback => {
+                        course.fallback = fallback;
+                        Beginning::Course(course)
+                    }
+                }
             }
         }
     }
 
     /// Begins a frame that has nothing to do with those before.
     pub fn begin_alone(self: &Arc<Self>) -> Beginning {
-        Beginning::Course(self.course(Evidence::default(), None))
+        Beginning::Course(self.course(None))
     }
 
-    fn course(self: &Arc<Self>, evidence: Evidence, witness: Option<Witness>) -> Box<Course> {
-        Box::new(Course { guide: Arc::clone(self), evidence, runs: Vec::new(), witness })
+    fn course(self: &Arc<Self>, witness: Option<Witness>) -> Box<Course> {
+        let (guide, evidence) = (Arc::clone(self), Evidence::default());
+        Box::new(Course { guide, evidence, runs: Vec::new(), witness, fallback: None })
     }
 
     fn selection(&self, preferences: &[Preference]) -> Selection {
@@ -90,12 +101,37 @@ pub struct Course {
     runs: Vec<Run>,
     /// `None` for a frame that nobody needs to remember.
     witness: Option<Witness>,
+    /// The frame of its scene whose evidence it goes on from.
+    fallback: Option<Resembling>,
 }
 
 impl Course {
-    /// The models to begin with, the best first.
+    /// The models to begin with, the best first; none if the scene's answer does.
     pub fn start(&self) -> Selection {
         self.guide.selection(&self.guide.policy.start(&self.evidence))
+    }
+
+    /// The same, and whether the frame can do without: its scene has a recent answer.
+    pub fn offer(&self) -> Offer {
+        let is_covered = self.fallback.is_some() && self.evidence.is_fresh();
+        Offer { selection: self.start(), is_covered }
+    }
+
+    /// Goes on from what models have said of older frames of the scene since the frame began. Whether
+    /// there was anything new; never once a model has run on the frame itself.
+    pub fn catch_up(&mut self) -> bool {
+        let Some(scene) = self.witness.as_ref().and_then(Witness::scene) else { return false };
+        let is_known = self.fallback.as_ref().is_some_and(|known| known.from == scene.latest.from);
+        if is_known || self.has_answer() {
+            return false;
+        }
+        self.take_up(scene);
+        true
+    }
+
+    fn take_up(&mut self, scene: Scene) {
+        self.evidence = self.guide.policy.carry(&scene.evidence, scene.share);
+        self.fallback = Some(scene.latest);
     }
 
     /// Takes in a run and the probabilities of all classes that it gave. The models that may run
@@ -144,6 +180,12 @@ impl Course {
     }
 }
 
+impl From<Resembling> for Reuse {
+    fn from(Resembling { from, difference, answer }: Resembling) -> Self {
+        Self::SameScene { from, difference, answer }
+    }
+}
+
 /// Ends a frame that cannot run (again): with the answer of its course, if it has one; with that of its
 /// scene, if there was no time for a model; or else with `outcome`.
 pub fn end(course: Option<Box<Course>>, ticket: Ticket, stopped_by: Stop, outcome: Outcome) {
@@ -156,10 +198,9 @@ pub fn end(course: Option<Box<Course>>, ticket: Ticket, stopped_by: Stop, outcom
             course.settle(ticket, stopped_by);
         }
         Some(course) if matches!(outcome, Outcome::Expired(_) | Outcome::Superseded) => {
-            let resembling = course.witness.as_ref().and_then(Witness::resembling);
-            ticket.report(resembling.map_or(outcome, |Resembling { from, difference, answer }| {
-                Outcome::Reused(Reuse::SameScene { from, difference, answer })
-            }));
+            let newest = course.witness.as_ref().and_then(Witness::scene).map(|scene| scene.latest);
+            let latest = newest.or(course.fallback);
+            ticket.report(latest.map_or(outcome, |latest| Outcome::Reused(latest.into())));
         }
         Some(_) | None => ticket.report(outcome),
     }
@@ -258,19 +299,41 @@ mod tests {
             panic!("nothing has changed")
         };
         assert_eq!(&*answer.labels[0].label, "d");
-        let goes_on = course(guide.begin(&frame(2), grey(120)));
+        let goes_on = course(guide.begin(&frame(1), grey(120)));
         assert_eq!(goes_on.evidence.answer().and_then(Fused::top), Some(3));
         assert!(!goes_on.has_answer(), "no model has seen this frame");
+        let offer = goes_on.offer();
+        assert_eq!((names(&offer.selection), offer.is_covered), (vec!["large"], true));
         let cut = course(guide.begin(&frame(3), grey(200)));
         assert!(cut.evidence.answer().is_none());
+    }
+
+    /// A frame of the scene of `guide` whose answer is in doubt.
+    fn doubtful(guide: &Arc<Guide>) {
+        let mut first = course(guide.begin(&frame(0), grey(100)));
+        first.observe(run("quick"), &says(3, 0.3));
+        first.settle(open().0, Stop::Load);
+    }
+
+    #[test]
+    fn a_frame_of_a_scene_that_no_model_adds_to_takes_over_its_answer() {
+        let guide = guide();
+        let mut first = course(guide.begin(&frame(0), grey(100)));
+        first.observe(run("quick"), &says(3, 0.3));
+        first.observe(run("large"), &says(3, 0.99));
+        first.settle(open().0, Stop::Certain);
+        let Beginning::Reuse(Reuse::SameScene { from: 0, answer, .. }) =
+            guide.begin(&frame(1), grey(120))
+        else {
+            panic!("all models have looked at it")
+        };
+        assert_eq!(&*answer.labels[0].label, "d");
     }
 
     #[test]
     fn a_frame_without_time_for_a_model_takes_over_the_answer_of_its_scene() {
         let guide = guide();
-        let mut first = course(guide.begin(&frame(0), grey(100)));
-        first.observe(run("quick"), &says(3, 0.9));
-        first.settle(open().0, Stop::Certain);
+        doubtful(&guide);
         let end_of = |number, grey_value, outcome| {
             let (ticket, settled) = open();
             let course = course(guide.begin(&frame(number), grey(grey_value)));
@@ -285,6 +348,27 @@ mod tests {
         assert_eq!(&*answer.labels[0].label, "d");
         assert!(matches!(end_of(2, 200, Outcome::Superseded), Outcome::Superseded), "a cut");
         assert!(matches!(end_of(3, 120, Outcome::Abandoned), Outcome::Abandoned), "an early end");
+    }
+
+    #[test]
+    fn a_frame_goes_on_from_what_is_found_out_while_it_waits() {
+        let guide = guide();
+        let mut first = course(guide.begin(&frame(0), grey(100)));
+        let mut second = course(guide.begin(&frame(1), grey(120)));
+        let mut elsewhere = course(guide.begin(&frame(2), grey(220)));
+        let offer = second.offer();
+        assert_eq!((names(&offer.selection), offer.is_covered), (vec!["quick", "large"], false));
+        assert!(!second.catch_up(), "nothing is known yet");
+        first.observe(run("quick"), &says(3, 0.3));
+        first.settle(open().0, Stop::Load);
+        assert!(second.catch_up());
+        let offer = second.offer();
+        assert_eq!((names(&offer.selection), offer.is_covered), (vec!["large"], true));
+        assert!(!second.catch_up(), "that is known");
+        assert!(!elsewhere.catch_up(), "another scene");
+        second.observe(run("large"), &says(3, 0.9));
+        second.settle(open().0, Stop::Certain);
+        assert!(course(guide.begin_alone()).fallback.is_none());
     }
 
     #[test]

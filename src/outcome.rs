@@ -53,7 +53,8 @@ pub enum Reuse {
         /// Its answer.
         answer: Arc<Answer>,
     },
-    /// There was no time for a model, and it seems to show the scene of an answered frame.
+    /// It seems to show the scene of an answered frame, and no model was worth its time, or there was
+    /// none.
     SameScene {
         /// The number of that frame.
         from: u64,

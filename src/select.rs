@@ -17,7 +17,7 @@ use crate::outcome::{Basis, Failure, Outcome, Reuse, Stage};
 use crate::premodel::{RankedPremodel, Selection};
 use crate::resample::ResampleError;
 use crate::scene::{Continuity, Thumbnailer};
-use crate::scheduler::{Queue, Task};
+use crate::scheduler::{Offer, Queue, Task};
 
 /// How the models for a frame are ranked.
 pub enum Selector {
@@ -34,7 +34,7 @@ pub enum Selector {
 /// What is to become of a frame.
 enum Choice {
     /// A model should run on it.
-    Run(Selection, Option<Box<Course>>),
+    Run(Offer, Option<Box<Course>>),
     /// It takes over an answer.
     Reuse(Reuse),
 }
@@ -62,7 +62,7 @@ impl Selector {
                 return Ok(by_scene(thumbnailer, guide, (frame, continuity), clock)?);
             }
         };
-        Ok(Choice::Run(selection, None))
+        Ok(Choice::Run(selection.into(), None))
     }
 }
 
@@ -90,7 +90,7 @@ fn by_scene(
     };
     let choice = match beginning {
         Beginning::Reuse(reuse) => Choice::Reuse(reuse),
-        Beginning::Course(course) => Choice::Run(course.start(), Some(course)),
+        Beginning::Course(course) => Choice::Run(course.offer(), Some(course)),
     };
     let worked = (clock.now() - start).saturating_sub(waited);
     frame.ticket.waited(waited);
@@ -152,7 +152,7 @@ pub fn run(
             continue;
         }
         match selector.choose(&mut frame, continuity, clock) {
-            Ok(Choice::Run(selection, course)) => queue.submit(Task { frame, course }, selection),
+            Ok(Choice::Run(offer, course)) => queue.submit(Task { frame, course }, offer),
             Ok(Choice::Reuse(reuse)) => frame.ticket.report(Outcome::Reused(reuse)),
             Err(error) => {
                 frame.ticket.report(Outcome::Failed(Failure::new(Stage::Features, &*error)));

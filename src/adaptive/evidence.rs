@@ -58,6 +58,11 @@ impl Evidence {
         self.fused.as_ref()
     }
 
+    /// Whether what some model said of the frame, or of its scene, is recent.
+    pub fn is_fresh(&self) -> bool {
+        !self.fresh().is_empty()
+    }
+
     /// The models that need not run again: what they said of the scene is recent.
     pub(super) fn fresh(&self) -> ModelSet {
         let fresh = self.testimonies().filter(|(_, testimony)| testimony.share >= STALE);

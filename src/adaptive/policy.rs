@@ -103,23 +103,20 @@ impl Adaptive {
         self.pool.iter().position(|known| known == model)
     }
 
-    /// Every loaded model, in the order in which a frame should be begun with them.
+    /// The models that a frame may be begun with, the most worthwhile first.
     ///
-    /// Without fresh evidence: by what a start is worth. With some carried over from the scene: first
-    /// the models that would add to it, then the others, the quickest first.
+    /// Without fresh evidence every loaded one. Of a scene that is known only those that would add to
+    /// what is known of it: none if the scene's answer does for the frame.
     pub fn start(&self, carried: &Evidence) -> Vec<Preference> {
-        let mut preferences = self.worthwhile(carried);
-        let begun: ModelSet = preferences.iter().map(|preference| preference.model).collect();
-        let rest =
-            (0..self.pool.len()).filter(|&model| self.loaded[model] && !begun.contains(model));
-        let start = &self.point().start;
-        let mut rest: Vec<_> = rest.map(|model| Preference { model, gain: start[model] }).collect();
-        // Of a scene that is known, a look by the first in the pool, the quickest, is enough.
-        if carried.fresh().is_empty() {
-            rest.sort_by(by_gain);
+        if carried.is_fresh() {
+            return self.worthwhile(carried);
         }
-        preferences.append(&mut rest);
-        preferences
+        let start = &self.point().start;
+        let loaded = (0..self.pool.len()).filter(|&model| self.loaded[model]);
+        let mut all: Vec<_> =
+            loaded.map(|model| Preference { model, gain: start[model] }).collect();
+        all.sort_by(by_gain);
+        all
     }
 
     /// Takes in what a model says of all classes.

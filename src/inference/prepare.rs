@@ -27,8 +27,10 @@ pub fn run(
                 course::end(course, frame.ticket, Stop::Deadline, Outcome::Expired(shortfall));
             }
             Next::Settle(Task { frame, course }, stop) => {
+                let stream = frame.ticket.account().origin.id.stream.clone();
                 // Only frames with a course come back.
                 course::end(course, frame.ticket, stop, Outcome::Abandoned);
+                queue.catch_up(&stream);
             }
             Next::Run(dispatch) => match preprocessors.get_mut(&dispatch.model) {
                 Some(preprocessor) => prepare(dispatch, preprocessor, &employment.0, clock),

@@ -212,10 +212,7 @@ impl Worker {
                 let task = Task { frame: Frame { picture, ticket }, course: Some(course) };
                 lease.finished_for_now(cost, task, selection);
             }
-            None => {
-                lease.finished(cost);
-                course.settle(ticket, Stop::Certain);
-            }
+            None => lease.finished_for_good(cost, *course, ticket),
         }
     }
 

@@ -52,12 +52,22 @@ pub enum Recall {
     },
     /// It may show something else.
     Other {
-        /// The evidence of the scene, and the share of it that counts; `None` if the frame begins
-        /// a scene.
-        scene: Option<(Evidence, f32)>,
+        /// What is known of its scene; `None` if the frame begins one.
+        scene: Option<Scene>,
         /// Writes down what is found out.
         witness: Witness,
     },
+}
+
+/// What is known of the scene that a frame goes on with.
+#[derive(Clone, Debug)]
+pub struct Scene {
+    /// What models said of its newest answered frame.
+    pub evidence: Evidence,
+    /// The share of that which counts for the frame.
+    pub share: f32,
+    /// That frame and its answer.
+    pub latest: Resembling,
 }
 
 impl Memory {
@@ -87,10 +97,7 @@ impl Memory {
                     let answer = Arc::clone(&latest.known.answer);
                     return Recall::Same { from: latest.number, difference, answer };
                 }
-                let apart = frame.number.saturating_sub(latest.number).max(1);
-                let share = self.time.remembered.powf(apart as f32);
-                let goes_on = difference <= self.time.cut_above;
-                goes_on.then(|| (latest.known.evidence.clone(), share))
+                latest.scene_of(frame.number, difference, self.time)
             }
         };
         stream.on_their_way += 1;
@@ -138,14 +145,25 @@ impl Witness {
 }
 
 impl Witness {
-    /// The newest answered frame of the stream, if it is an older one and seems to show the same scene.
-    pub fn resembling(&self) -> Option<Resembling> {
+    /// What is known by now of the scene that the frame goes on with; `None` if it begins one, or if a
+    /// later frame was quicker.
+    pub fn scene(&self) -> Option<Scene> {
         let streams = self.memory.lock();
         let latest = streams.get(&self.frame.stream)?.latest.as_ref()?;
         let difference = latest.thumbnail.difference(&self.thumbnail);
-        let goes_on = latest.number < self.frame.number && difference <= self.memory.time.cut_above;
-        let answer = || Arc::clone(&latest.known.answer);
-        goes_on.then(|| Resembling { from: latest.number, difference, answer: answer() })
+        latest.scene_of(self.frame.number, difference, self.memory.time)
+    }
+}
+
+impl Latest {
+    /// What is known of its scene for a later frame that differs so much from it.
+    fn scene_of(&self, number: u64, difference: f32, time: TimeFit) -> Option<Scene> {
+        let apart = number.checked_sub(self.number).filter(|&apart| apart > 0)?;
+        let share = time.remembered.powf(apart as f32);
+        let answer = || Arc::clone(&self.known.answer);
+        let latest = || Resembling { from: self.number, difference, answer: answer() };
+        let goes_on = difference <= time.cut_above;
+        goes_on.then(|| Scene { evidence: self.known.evidence.clone(), share, latest: latest() })
     }
 }
 
@@ -189,7 +207,7 @@ mod tests {
     /// Leave to report of a frame that memory does not answer; the share of the scene's evidence.
     fn other(recall: Recall) -> (Witness, Option<f32>) {
         match recall {
-            Recall::Other { scene, witness } => (witness, scene.map(|(_, share)| share)),
+            Recall::Other { scene, witness } => (witness, scene.map(|scene| scene.share)),
             Recall::Same { from, difference, .. } => panic!("like frame {from} by {difference}"),
         }
     }
@@ -207,14 +225,14 @@ mod tests {
     fn a_frame_resembles_the_newest_answered_one_before_it_unless_the_scene_was_cut() {
         let memory = remembering();
         let (of_scene, _) = other(memory.recall(&frame(2), grey(110)));
-        let resembling = of_scene.resembling().unwrap();
+        let resembling = of_scene.scene().unwrap().latest;
         assert_eq!((resembling.from, resembling.answer.model.as_str()), (0, "quick"));
         assert!((0.01..0.2).contains(&resembling.difference), "{}", resembling.difference);
         let (of_another, _) = other(memory.recall(&frame(3), grey(200)));
-        assert!(of_another.resembling().is_none());
+        assert!(of_another.scene().is_none());
         let (newer, _) = other(memory.recall(&frame(5), grey(110)));
         newer.report(known("large"));
-        assert!(of_scene.resembling().is_none(), "what is known now is of a later frame");
+        assert!(of_scene.scene().is_none(), "what is known now is of a later frame");
     }
 
     #[test]

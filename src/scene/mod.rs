@@ -14,7 +14,7 @@
 mod memory;
 mod thumbnail;
 
-pub use memory::{Known, Memory, Recall, Resembling, Witness};
+pub use memory::{Known, Memory, Recall, Resembling, Scene, Witness};
 pub use thumbnail::{Thumbnail, Thumbnailer};
 
 /// Whether a stream's frames show what the frames before them show.

@@ -32,6 +32,6 @@ mod tests;
 
 pub use cost::Cost;
 pub use machine::{DeviceTerms, RunnerTerms};
-pub use policy::{Admission, Decision, Discipline, Scheduler};
+pub use policy::{Admission, Decision, Discipline, Offer, Scheduler};
 pub use queue::{Dispatch, Lease, Next, Queue, Task};
 pub use terms::Terms;

@@ -7,6 +7,7 @@ mod explain;
 mod newest_wins;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::mem;
 use std::time::{Duration, Instant};
 
 use super::cost::Cost;
@@ -64,8 +65,7 @@ struct Waiting<J> {
     selection: Selection,
     /// The models that may run, the best first.
     wishes: Vec<Wish>,
-    /// Core time that it has asked its device for.
-    asked: Duration,
+    asked: Asked,
     /// By device: the quickest of the runners that it wishes for.
     quickest: Vec<Option<usize>>,
     /// The [`Scheduler::age`] that they are of.
@@ -75,6 +75,13 @@ struct Waiting<J> {
     submitted: Instant,
 }
 
+/// Core time that a job has asked a device for.
+#[derive(Clone, Copy, Debug, Default)]
+struct Asked {
+    work: Duration,
+    device: usize,
+}
+
 /// What is lost with a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Standing {
@@ -82,6 +89,31 @@ enum Standing {
     Answered,
     /// All: no model has run on it.
     New,
+    /// Little: no model has run on it, but its scene has a recent answer.
+    Covered,
+}
+
+/// What is to be had for a job on which no model has run.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    /// The models that may run.
+    pub selection: Selection,
+    /// Whether it can do without: then it expires, too, when no run is worth its price, and makes no
+    /// other job give way. What the models are worth to it is what they add.
+    pub is_covered: bool,
+}
+
+impl Offer {
+    fn standing(&self) -> Standing {
+        if self.is_covered { Standing::Covered } else { Standing::New }
+    }
+}
+
+impl From<Selection> for Offer {
+    /// For a job that cannot do without.
+    fn from(selection: Selection) -> Self {
+        Self { selection, is_covered: false }
+    }
 }
 
 /// What became of a job handed in.
@@ -225,21 +257,55 @@ impl<J> Scheduler<J> {
         &mut self,
         job: J,
         stream: &StreamName,
-        selection: Selection,
-        (deadline, pace): (Deadline, Pace),
+        offer: impl Into<Offer>,
+        due: (Deadline, Pace),
         now: Instant,
     ) -> Admission<J> {
-        let stream = self.streams.place(stream);
+        let (stream, offer) = (self.streams.place(stream), offer.into());
         let oldest = self.oldest_of(stream).filter(|_| self.is_full_at(stream));
         let displaced = oldest.map(|index| self.remove(index, false).job);
-        let waiting =
-            self.waiting_job(job, stream, (Standing::New, selection), (deadline, pace), now);
-        let asked = match pace {
-            Pace::Clock => self.ask_for(&waiting.wishes, deadline.remaining(now)),
-            Pace::Work => Duration::ZERO,
-        };
+        let selection = (offer.standing(), offer.selection);
+        let waiting = self.waiting_job(job, stream, selection, due, now);
+        let asked = self.asking(&waiting, now);
         self.insert(Waiting { asked, ..waiting });
         displaced.map_or(Admission::Waits, Admission::Displaced)
+    }
+
+    fn asking(&mut self, job: &Waiting<J>, now: Instant) -> Asked {
+        match job.pace {
+            Pace::Clock => self.ask_for(&job.wishes, job.deadline.remaining(now)),
+            Pace::Work => Asked::default(),
+        }
+    }
+
+    /// Goes through the jobs of a stream that wait for their first run, after what they would like may
+    /// have changed: `revise` gives the new offer, if any. Those that no model should run on any more
+    /// are given back.
+    pub fn revise(
+        &mut self,
+        stream: &StreamName,
+        now: Instant,
+        mut revise: impl FnMut(&mut J) -> Option<Offer>,
+    ) -> Vec<J> {
+        let Some(stream) = self.streams.find(stream) else { return Vec::new() };
+        let is_meant =
+            |job: &Waiting<J>| job.stream == stream && job.standing != Standing::Answered;
+        let (meant, others): (VecDeque<_>, VecDeque<_>) =
+            mem::take(&mut self.waiting).into_iter().partition(is_meant);
+        self.waiting = others;
+        let mut over = Vec::new();
+        for mut job in meant {
+            match revise(&mut job.job) {
+                None => self.enqueue(job),
+                Some(offer) if offer.selection.ranking.is_empty() => {
+                    self.give_back(&job);
+                    self.streams.leave(stream, true);
+                    over.push(job.job);
+                }
+                Some(offer) => self.offer_anew(job, offer, now),
+            }
+        }
+        over
     }
 
     /// Takes a job in again whose run is over and which has an answer, for another run or none.
@@ -259,6 +325,20 @@ impl<J> Scheduler<J> {
         self.insert(waiting);
     }
 
+    fn offer_anew(&mut self, old: Waiting<J>, offer: Offer, now: Instant) {
+        self.give_back(&old);
+        let (standing, due) = (offer.standing(), (old.deadline, old.pace));
+        let selection = (standing, offer.selection);
+        let waiting = self.waiting_job(old.job, old.stream, selection, due, old.submitted);
+        let asked = self.asking(&waiting, now);
+        self.enqueue(Waiting { asked, ..waiting });
+    }
+
+    /// Takes back what a job asked for that gets no run.
+    fn give_back(&mut self, job: &Waiting<J>) {
+        self.devices[job.asked.device].price.take_back(job.asked.work);
+    }
+
     /// A job that has asked for no time yet.
     fn waiting_job(
         &self,
@@ -268,7 +348,7 @@ impl<J> Scheduler<J> {
         (deadline, pace): (Deadline, Pace),
         submitted: Instant,
     ) -> Waiting<J> {
-        let (wishes, asked) = (self.wishes(&selection), Duration::ZERO);
+        let (wishes, asked) = (self.wishes(&selection), Asked::default());
         let (quickest, age) = (Vec::new(), 0);
         Waiting {
             job,
@@ -286,9 +366,13 @@ impl<J> Scheduler<J> {
     }
 
     fn insert(&mut self, waiting: Waiting<J>) {
-        if waiting.standing == Standing::New {
+        if waiting.standing != Standing::Answered {
             self.streams.enter(waiting.stream);
         }
+        self.enqueue(waiting);
+    }
+
+    fn enqueue(&mut self, waiting: Waiting<J>) {
         let place = self.waiting.partition_point(|other| other.turn() <= waiting.turn());
         self.waiting.insert(place, waiting);
     }
@@ -296,8 +380,11 @@ impl<J> Scheduler<J> {
     /// Takes a job out, for a run or for none.
     fn remove(&mut self, index: usize, for_run: bool) -> Waiting<J> {
         let Some(waiting) = self.waiting.remove(index) else { panic!("no job waits at {index}") };
-        if waiting.standing == Standing::New {
-            self.streams.leave(waiting.stream, for_run);
+        match waiting.standing {
+            Standing::Answered => {}
+            Standing::New => self.streams.leave(waiting.stream, for_run),
+            // Its stream loses nothing: it has an answer.
+            Standing::Covered => self.streams.leave(waiting.stream, true),
         }
         waiting
     }
@@ -360,7 +447,7 @@ impl<J> Scheduler<J> {
 
     fn new_jobs(&self) -> impl Iterator<Item = (usize, &Waiting<J>)> {
         let numbered = self.waiting.iter().enumerate();
-        numbered.filter(|(_, job)| job.standing == Standing::New)
+        numbered.filter(|(_, job)| job.standing != Standing::Answered)
     }
 
     /// The next thing to do at `now`.
@@ -385,7 +472,8 @@ impl<J> Scheduler<J> {
             return decision;
         }
         match self.first_choice(&plan, &view) {
-            Some((index, choice)) => self.commit(index, choice, &plan, &view),
+            Some((index, Some(choice))) => self.commit(index, choice, &plan, &view),
+            Some((index, None)) => self.expire(index, &view),
             None => view.next_due().map_or(Decision::Idle, Decision::Later),
         }
     }
@@ -407,8 +495,9 @@ impl<J> Scheduler<J> {
         own.map(|runner| runner.expected.preprocess).max().unwrap_or_default()
     }
 
-    /// The first job that can get a run now, and what it gets.
-    fn first_choice(&self, plan: &Plan, view: &View) -> Option<(usize, Choice)> {
+    /// The first job that can get a run now, and what it gets: nothing, if it can do without and no run
+    /// is worth its price.
+    fn first_choice(&self, plan: &Plan, view: &View) -> Option<(usize, Option<Choice>)> {
         let mut order = plan.order.iter().copied().chain(self.of_work_pace());
         order.find_map(|index| Some((index, self.choose(index, plan, view)?)))
     }
@@ -466,7 +555,7 @@ impl<J> Scheduler<J> {
         let runner = &self.runners[choice.runner];
         if job.pace == Pace::Clock {
             // What it takes beyond what it asked for is asked for too.
-            let more = runner.work().saturating_sub(job.asked);
+            let more = runner.work().saturating_sub(job.asked.work);
             self.devices[runner.device].price.ask(more);
         }
         let serial = self.next_serial;
@@ -581,6 +670,11 @@ impl View {
 }
 
 impl<J> Waiting<J> {
+    /// Whether the job can do without a run that is not worth its time.
+    fn is_covered_by_clock(&self) -> bool {
+        self.standing == Standing::Covered && self.pace == Pace::Clock
+    }
+
     /// Jobs are decided in ascending order: those that came back, then those that are due first. A
     /// job that does not wait by the clock has no claim on one that does.
     fn turn(&self) -> (Standing, bool, Deadline) {

@@ -50,6 +50,11 @@ impl Price {
         self.backlog = (self.backlog + work.as_secs_f64()).min(LARGEST);
     }
 
+    /// A frame that asked for so much does without.
+    pub(super) fn take_back(&mut self, work: Duration) {
+        self.backlog = (self.backlog - work.as_secs_f64()).max(0.0);
+    }
+
     /// Shares of right answers that a second of a core is worth to all frames but one that has asked
     /// for `own` core time.
     pub(super) fn per_second(&self, own: Duration) -> f32 {

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use super::cost::Cost;
 use super::estimate::Remembered;
-use super::policy::{Admission, Decision, Scheduler};
+use super::policy::{Admission, Decision, Offer, Scheduler};
 use crate::clock::Clock;
 use crate::course::{self, Course};
-use crate::frame::{Frame, Pace};
+use crate::frame::{Frame, Pace, StreamName};
 use crate::models::ModelId;
-use crate::outcome::{Considered, Outcome, Reason, Shortfall, Stop};
+use crate::outcome::{Considered, Outcome, Reason, Shortfall, Stop, Ticket};
 use crate::premodel::Selection;
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
@@ -69,7 +69,7 @@ impl Queue {
 
     /// Hands a frame in. Under [`Pace::Work`] this waits until there is room; under
     /// [`Pace::Clock`] the stream's oldest waiting frame gives way instead, superseded.
-    pub fn submit(&self, mut task: Task, selection: Selection) {
+    pub fn submit(&self, mut task: Task, offer: impl Into<Offer>) {
         let arrived = self.clock.now();
         let ticket = &mut task.frame.ticket;
         let stream = ticket.account().origin.id.stream.clone();
@@ -81,7 +81,7 @@ impl Queue {
         let now = self.clock.now();
         ticket.waited(now - arrived);
         let deadline = ticket.account().deadline;
-        let admission = state.scheduler.submit(task, &stream, selection, (deadline, pace), now);
+        let admission = state.scheduler.submit(task, &stream, offer, (deadline, pace), now);
         drop(state);
         self.changed.notify_all();
         match admission {
@@ -143,6 +143,24 @@ impl Queue {
             ticket.trace().considered.push(considered);
         }
         task
+    }
+
+    /// Has the frames of a stream that wait go on from what is known of their scene by now: an older
+    /// frame of the stream has its answer.
+    pub fn catch_up(&self, stream: &StreamName) {
+        let mut state = self.lock();
+        let now = self.clock.now();
+        let over = state.scheduler.revise(stream, now, |task| {
+            let course = task.course.as_deref_mut()?;
+            course.catch_up().then(|| course.offer())
+        });
+        drop(state);
+        if !over.is_empty() {
+            self.changed.notify_all();
+        }
+        for Task { frame, course } in over {
+            course::end(course, frame.ticket, Stop::Certain, Outcome::Superseded);
+        }
     }
 
     /// Says that no frame will be submitted any more.
@@ -223,6 +241,14 @@ impl Lease {
         self.over = true;
         self.queue.lock().scheduler.finished(self.serial, self.runner, cost);
         self.queue.changed.notify_all();
+    }
+
+    /// The same for a frame whose answer goes out: the frames of its scene that wait learn of it.
+    pub fn finished_for_good(self, cost: Cost, course: Course, ticket: Ticket) {
+        let (queue, stream) = (Arc::clone(&self.queue), ticket.account().origin.id.stream.clone());
+        self.finished(cost);
+        course.settle(ticket, Stop::Certain);
+        queue.catch_up(&stream);
     }
 
     /// The same for a frame that has an answer, and hands it in again for another run: one step,

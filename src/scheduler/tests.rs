@@ -1,6 +1,7 @@
 //! The scheduler in simulated time: no thread, no lock, no clock.
 
 mod again;
+mod covered;
 mod overload;
 mod queue;
 mod simulation;
@@ -8,7 +9,7 @@ mod simulation;
 use std::time::{Duration, Instant};
 
 use super::estimate::OnTime;
-use super::policy::{Admission, Decision, Scheduler};
+use super::policy::{Admission, Decision, Offer, Scheduler};
 use super::{Cost, DeviceTerms, RunnerTerms};
 use crate::clock::Clock;
 use crate::frame::{Budget, Deadline, Pace, StreamName};

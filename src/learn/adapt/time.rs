@@ -134,7 +134,8 @@ pub fn clips(answers: &Answers, pictures: &[usize]) -> Vec<Vec<usize>> {
 
 /// Plays frames of one video, in order, as they meet the policy at run time: frames that hardly
 /// differ from the last classified one take over its answer, in no time and without a run; others go
-/// on from its evidence, faded by the frames that lie between; after a cut there is none.
+/// on from its evidence, faded by the frames that lie between, and take over its answer, too, if no
+/// model would add to it; after a cut there is none.
 ///
 /// Profiles know the differences of successive frames only. That from the last classified frame is
 /// taken to be their sum, which it never exceeds, so no frame is reused here that would not be at run
@@ -154,6 +155,9 @@ pub fn play(
             None => Evidence::default(),
         };
         let start = policy.start(&evidence);
+        if let (true, Some(latest)) = (start.is_empty(), &latest) {
+            return latest.without_runs();
+        }
         let trial = go_on(policy, start, (answers, frame), (times, None), &mut evidence);
         let (number, shown) = (picture.number, trial.clone());
         latest = Some(Latest { evidence, trial, number, away: 0.0, reuses: 0 });
@@ -180,6 +184,12 @@ enum Meeting {
 }
 
 impl Latest {
+    /// What a frame has that takes over its answer.
+    fn without_runs(&self) -> Trial {
+        let (runs, time) = (Vec::new(), Duration::ZERO);
+        Trial { runs, time, ..self.trial.clone() }
+    }
+
     /// As [`Memory::recall`](crate::scene::Memory::recall) and what follows on it.
     fn meet(&mut self, picture: &Answered, policy: &Adaptive) -> Meeting {
         let time = policy.time();
@@ -187,8 +197,7 @@ impl Latest {
         self.away += change;
         if self.away < time.reuse_below && self.reuses < time.reuse_at_most {
             self.reuses += 1;
-            let (runs, time) = (Vec::new(), Duration::ZERO);
-            return Meeting::Same(Trial { runs, time, ..self.trial.clone() });
+            return Meeting::Same(self.without_runs());
         }
         if self.away > time.cut_above {
             return Meeting::Other(Evidence::default());

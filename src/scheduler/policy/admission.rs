@@ -11,7 +11,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use super::{Occupancy, Scheduler, View, WAITING_PER_STREAM, Waiting};
+use super::{Occupancy, Scheduler, Standing, View, WAITING_PER_STREAM, Waiting};
 use crate::frame::Pace;
 
 /// Steps of the ladder of prices.
@@ -28,7 +28,8 @@ fn price_at(step: u32) -> f32 {
 
 /// What can be in time together.
 pub(super) struct Plan {
-    /// The jobs by the clock that are kept, those due first at the beginning, then those given up.
+    /// The jobs by the clock that are kept, those due first at the beginning, then those given up, then
+    /// those that can do without.
     pub(super) order: Vec<usize>,
     /// By device: the core time that can be spent besides before a kept job is late.
     spare: Vec<Duration>,
@@ -82,7 +83,7 @@ impl<J> Scheduler<J> {
         let devices = self.devices.len();
         let jobs: Vec<Quickest> = self
             .new_jobs()
-            .filter(|(_, job)| job.pace == Pace::Clock)
+            .filter(|(_, job)| job.pace == Pace::Clock && job.standing == Standing::New)
             .filter_map(|(index, job)| self.quickest(index, job, view))
             .collect();
         let is_kept = self.kept(&jobs, view);
@@ -210,7 +211,9 @@ impl<J> Scheduler<J> {
             let chosen = jobs.iter().zip(is_kept).filter(move |(_, kept)| **kept == wanted);
             chosen.map(|(job, _)| job.index)
         };
-        let order = self.in_turn(of(true)).chain(of(false)).collect();
+        let covered = self.new_jobs().filter(|(_, job)| job.is_covered_by_clock());
+        let covered = covered.map(|(index, _)| index);
+        let order = self.in_turn(of(true)).chain(of(false)).chain(covered).collect();
         let prices = vec![0.0; first.len()];
         Plan { order, spare, prices, first }
     }

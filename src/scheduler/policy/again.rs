@@ -54,7 +54,7 @@ impl<J> Scheduler<J> {
             for &place in &self.of_model[wish.model] {
                 let runner = &self.runners[place];
                 let is_dear =
-                    job.pace == Pace::Clock && wish.value <= self.price_of(place, job.asked);
+                    job.pace == Pace::Clock && wish.value <= self.price_of(place, job.asked.work);
                 stop = match (view.is_in_time(job, runner), stop) {
                     (true, _) if !is_dear && !self.does_harm(place, plan) => return Ok(place),
                     (true, _) | (false, Stop::Load) => Stop::Load,
@@ -69,8 +69,9 @@ impl<J> Scheduler<J> {
     /// many waiting as it may a further frame.
     fn does_harm(&self, place: usize, plan: &Plan) -> bool {
         let runner = &self.runners[place];
-        let mut by_clock = self.new_jobs().filter(|(_, job)| job.pace == Pace::Clock);
+        let is_urgent = |job: &Waiting<J>| job.pace == Pace::Clock && job.standing == Standing::New;
+        let mut urgent = self.new_jobs().filter(|(_, job)| is_urgent(job));
         !plan.has_room_besides(runner.work(), runner.device)
-            || by_clock.any(|(_, job)| self.is_full_at(job.stream))
+            || urgent.any(|(_, job)| self.is_full_at(job.stream))
     }
 }

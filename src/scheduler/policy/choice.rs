@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Plan, Scheduler, View, Waiting};
+use super::{Asked, Plan, Scheduler, View, Waiting};
 use crate::frame::Pace;
 use crate::outcome::Reason;
 use crate::premodel::Selection;
@@ -41,7 +41,7 @@ impl<J> Scheduler<J> {
 
     /// Tells the device of the best that a new job could have at the present prices, if it were alone,
     /// how much time that takes.
-    pub(super) fn ask_for(&mut self, wishes: &[Wish], left: Duration) -> Duration {
+    pub(super) fn ask_for(&mut self, wishes: &[Wish], left: Duration) -> Asked {
         let fits = |place: &&usize| {
             let runner = &self.runners[**place];
             runner.expected.total() + runner.spread <= left
@@ -58,11 +58,11 @@ impl<J> Scheduler<J> {
         }
         match best {
             Some((worth, place)) if worth > 0.0 => {
-                let work = self.runners[place].work();
-                self.devices[self.runners[place].device].price.ask(work);
-                work
+                let (work, device) = (self.runners[place].work(), self.runners[place].device);
+                self.devices[device].price.ask(work);
+                Asked { work, device }
             }
-            Some(_) | None => Duration::ZERO,
+            Some(_) | None => Asked::default(),
         }
     }
 
@@ -75,8 +75,9 @@ impl<J> Scheduler<J> {
 
     /// The best that a new job can get on the devices that are open: of the runs that are in time
     /// and cost no other job its answer, the one that is worth most at the present prices; where
-    /// each costs another one's, the quickest.
-    pub(super) fn choose(&self, index: usize, plan: &Plan, view: &View) -> Option<Choice> {
+    /// each costs another one's, the quickest. Nothing (`Some(None)`), if it can do without and that
+    /// is worth more; `None` if no device is open to it.
+    pub(super) fn choose(&self, index: usize, plan: &Plan, view: &View) -> Option<Option<Choice>> {
         let job = &self.waiting[index];
         let mut best: Option<(f32, usize, usize)> = None;
         let mut quickest: Option<(Duration, usize, usize)> = None;
@@ -96,7 +97,7 @@ impl<J> Scheduler<J> {
                 let worth = match job.pace {
                     Pace::Clock => {
                         let price = plan.prices[runner.device] * work.as_secs_f32();
-                        wish.value - price.max(self.price_of(place, job.asked))
+                        wish.value - price.max(self.price_of(place, job.asked.work))
                     }
                     Pace::Work => wish.value,
                 };
@@ -106,9 +107,12 @@ impl<J> Scheduler<J> {
                 break;
             }
         }
-        let best = best.map(|(_, rank, place)| (rank, place));
-        let (rank, place) = best.or(quickest.map(|(_, rank, place)| (rank, place)))?;
-        Some(Choice { runner: place, reason: self.reason(job, rank, view) })
+        let quickest = quickest?;
+        if job.is_covered_by_clock() && best.is_none_or(|(worth, ..)| worth <= 0.0) {
+            return Some(None);
+        }
+        let (rank, place) = best.map_or((quickest.1, quickest.2), |(_, rank, place)| (rank, place));
+        Some(Some(Choice { runner: place, reason: self.reason(job, rank, view) }))
     }
 
     fn reason(&self, job: &Waiting<J>, rank: usize, view: &View) -> Reason {

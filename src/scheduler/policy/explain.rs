@@ -28,7 +28,7 @@ impl<J> Scheduler<J> {
             let price = match job.pace {
                 Pace::Clock => {
                     let of_work = clearing * runner.work().as_secs_f32();
-                    of_work.max(self.price_of(place, job.asked))
+                    of_work.max(self.price_of(place, job.asked.work))
                 }
                 Pace::Work => 0.0,
             };

@@ -19,7 +19,7 @@ impl<J> Scheduler<J> {
                 self.commit(index, Choice { runner, reason }, &plan, view)
             }
             (Some(_), _) => view.next_due().map_or(Decision::Idle, Decision::Later),
-            (None, Standing::New) => self.expire(index, view),
+            (None, Standing::New | Standing::Covered) => self.expire(index, view),
             (None, Standing::Answered) => self.let_go(index, Stop::Failure, None, view),
         }
     }

@@ -40,7 +40,7 @@ fn play(every: u64, terms: &[(u8, Terms)]) -> Tally {
     for at in 0..10_000 {
         simulation.pass_until(start + ms(at), false);
         for stream in (0..4).filter(|stream| at % every == every / 4 * stream) {
-            simulation.arrive(stream as u8, 100, false);
+            simulation.arrive(stream as u8, 100);
             simulation.decide();
         }
     }
@@ -118,7 +118,7 @@ fn one_stream_that_asks_for_less_than_it_takes_is_not_starved() {
     for at in 0..10_000 {
         simulation.pass_until(start + ms(at), false);
         if at % 18 == 0 {
-            simulation.arrive(0, 200, false);
+            simulation.arrive(0, 200);
             simulation.decide();
         }
     }

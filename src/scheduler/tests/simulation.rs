@@ -70,6 +70,12 @@ enum Event {
         stream: u8,
         budget: u64,
         work: bool,
+        covered: bool,
+    },
+    /// The scene of a stream has an answer: frames that wait can do without, or need no model at all.
+    Cover {
+        stream: u8,
+        wholly: bool,
     },
     /// One of the runs ends after this share (percent) of its expected time.
     Finish {
@@ -93,8 +99,11 @@ enum Event {
 fn event() -> impl Strategy<Value = Event> {
     let run = || (0..8_usize, 30..300_u64);
     prop_oneof![
-        6 => (0..4_u8, 1..200_u64, any::<bool>())
-            .prop_map(|(stream, budget, work)| Event::Arrive { stream, budget, work }),
+        6 => (0..4_u8, 1..200_u64, any::<bool>(), any::<bool>()).prop_map(
+            |(stream, budget, work, covered)| Event::Arrive { stream, budget, work, covered }
+        ),
+        1 => (0..4_u8, any::<bool>())
+            .prop_map(|(stream, wholly)| Event::Cover { stream, wholly }),
         5 => run().prop_map(|(which, percent)| Event::Finish { which, percent }),
         4 => run().prop_map(|(which, percent)| Event::Return { which, percent }),
         1 => (0..8_usize).prop_map(|which| Event::Fail { which }),
@@ -111,6 +120,7 @@ pub(super) struct Job {
     pace: Pace,
     pub(super) stream: u8,
     runs: usize,
+    is_covered: bool,
     /// When it came in, or came back, if it waits.
     waits_since: Option<Instant>,
 }
@@ -168,7 +178,11 @@ impl Simulation {
 
     fn happen(&mut self, event: &Event) {
         match *event {
-            Event::Arrive { stream, budget, work } => self.arrive(stream, budget, work),
+            Event::Arrive { stream, budget, work, covered } => {
+                let pace = if work { Pace::Work } else { Pace::Clock };
+                self.hand_in(stream, (due(self.now, budget), pace), covered);
+            }
+            Event::Cover { stream, wholly } => self.cover(stream, wholly),
             Event::Finish { which, percent } => self.finish(which, percent),
             Event::Return { which, percent } => self.come_back(which, percent),
             Event::Fail { which } => self.fail(which),
@@ -189,20 +203,36 @@ impl Simulation {
         self.decide();
     }
 
-    pub(super) fn arrive(&mut self, stream: u8, budget: u64, work: bool) {
+    /// A frame by the clock arrives.
+    pub(super) fn arrive(&mut self, stream: u8, budget: u64) {
+        self.hand_in(stream, (due(self.now, budget), Pace::Clock), false);
+    }
+
+    fn hand_in(&mut self, stream: u8, (deadline, pace): (Deadline, Pace), is_covered: bool) {
         let job = self.jobs.len() as u32;
-        let pace = if work { Pace::Work } else { Pace::Clock };
-        let deadline = due(self.now, budget);
         let waits_since = Some(self.now);
-        self.jobs.push(Job { deadline, pace, stream, runs: 0, waits_since });
-        let selection = self.selection.clone();
-        match self.scheduler.submit(job, &name(stream), selection, (deadline, pace), self.now) {
+        self.jobs.push(Job { deadline, pace, stream, runs: 0, is_covered, waits_since });
+        let offer = Offer { selection: self.selection.clone(), is_covered };
+        match self.scheduler.submit(job, &name(stream), offer, (deadline, pace), self.now) {
             Admission::Waits => {}
             Admission::Displaced(older) => {
                 assert_eq!(self.jobs[older as usize].runs, 0, "an answer was thrown away");
                 self.settle(older);
             }
         }
+    }
+
+    fn cover(&mut self, stream: u8, wholly: bool) {
+        let selection = if wholly { ranking(&[]) } else { self.selection.clone() };
+        let jobs = &mut self.jobs;
+        let over = self.scheduler.revise(&name(stream), self.now, |&mut job| {
+            let job = &mut jobs[job as usize];
+            assert!(job.stream == stream && job.runs == 0 && job.waits_since.is_some());
+            job.is_covered = true;
+            Some(Offer { selection: selection.clone(), is_covered: true })
+        });
+        assert!(wholly || over.is_empty(), "a frame was given back that models may run on");
+        over.into_iter().for_each(|job| self.settle(job));
     }
 
     /// Ends one of the runs that have begun.
@@ -256,8 +286,11 @@ impl Simulation {
             match self.scheduler.next(self.now) {
                 Decision::Idle | Decision::Later(_) => break,
                 Decision::Expired { job, shortfall, .. } => {
-                    assert_eq!(self.jobs[job as usize].runs, 0, "an answer expired");
-                    assert!(shortfall.quickest.is_none() || shortfall.needed > shortfall.left);
+                    let Job { runs, is_covered, .. } = self.jobs[job as usize];
+                    assert_eq!(runs, 0, "an answer expired");
+                    let none_fits =
+                        shortfall.quickest.is_none() || shortfall.needed > shortfall.left;
+                    assert!(none_fits || is_covered, "a run was to be had");
                     self.settle(job);
                 }
                 Decision::Settle { job, .. } => {
@@ -387,7 +420,8 @@ proptest! {
         for (stream, budget, wait) in arrivals {
             let arrival = simulation.now + ms(wait);
             simulation.pass_until(arrival, returns);
-            simulation.happen(&Event::Arrive { stream, budget, work: false });
+            simulation.arrive(stream, budget);
+            simulation.decide();
             prop_assert!(simulation.startable().is_empty(), "a core idles");
         }
         let far = simulation.now + ms(100_000);
@@ -409,7 +443,8 @@ proptest! {
                 let job = simulation.jobs.len() as u32;
                 let deadline = due(simulation.now, 60 + budget);
                 let waits_since = Some(simulation.now);
-                simulation.jobs.push(Job { deadline, pace: Pace::Clock, stream, runs: 0, waits_since });
+                let (pace, is_covered) = (Pace::Clock, false);
+                simulation.jobs.push(Job { deadline, pace, stream, runs: 0, is_covered, waits_since });
                 let due = (deadline, Pace::Clock);
                 simulation.scheduler.submit(job, &name(stream), ranking(&["small"]), due, simulation.now);
                 sorted.push((budget, job));
