@@ -64,10 +64,10 @@ pub fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
         source: Source::parse(&arguments.video, context.places.pipelines().as_deref())?,
         budget: "1h".parse::<Budget>().map_err(anyhow::Error::from)?,
     };
-    let manifests = equipment::manifests(
+    let manifests = equipment::of_named_width(equipment::manifests(
         &context.places.models()?,
         Choice::Named(std::slice::from_ref(&model)),
-    )?;
+    )?);
     let execution = Execution::with_threads(arguments.threads);
     let runtime = equipment::runtime(context)?;
     let load = || equipment::load(&runtime, manifests.clone(), execution.clone(), context);

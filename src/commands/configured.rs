@@ -113,6 +113,9 @@ impl<'a> Survey<'a> {
             Some(directory) => self.manifests(policy, &directory),
             None => Vec::new(),
         };
+        if let Err(too_wide) = self.config.widths.check(&manifests) {
+            self.fail(too_wide);
+        }
         self.premodel(policy, &manifests);
         manifests
     }

@@ -137,6 +137,7 @@ pub fn load(
     execution: Execution,
     context: &Context,
 ) -> Result<Roster, Failure> {
+    execution.widths.check(&manifests)?;
     let bar = context.progress.bar(stderr::bar(manifests.len(), LOADING));
     let begin = |manifest: &Manifest| {
         bar.set_message(manifest.id.to_string());
@@ -145,6 +146,13 @@ pub fn load(
     let roster = Roster::load(runtime, manifests, &execution.into(), context.clock, begin);
     bar.finish_and_clear();
     Ok(roster?)
+}
+
+/// The models with the threads that the command line names, whatever their manifests say: where
+/// measurements are made for that number.
+pub fn of_named_width(mut manifests: Vec<Manifest>) -> Vec<Manifest> {
+    manifests.iter_mut().for_each(|manifest| manifest.run.threads = None);
+    manifests
 }
 
 /// How models are chosen, and what it is called.

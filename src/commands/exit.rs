@@ -7,7 +7,7 @@ use super::equipment::AdaptiveFault;
 use crate::adaptive::{NoPoolLeft, NoSuchPoint};
 use crate::capture::{CaptureError, ImageFileError};
 use crate::config::ConfigError;
-use crate::inference::{LoadError, RosterError};
+use crate::inference::{LoadError, RosterError, TooWide};
 use crate::install::NoModels;
 use crate::learn::evaluate::{EvaluateError, TableError};
 use crate::learn::folders::FoldersError;
@@ -132,6 +132,12 @@ impl From<RosterError> for Failure {
             RosterError::Load(LoadError::File(manifest)) => manifest.into(),
             other => Self::new(ExitCode::Unavailable, other),
         }
+    }
+}
+
+impl From<TooWide> for Failure {
+    fn from(error: TooWide) -> Self {
+        Self::new(ExitCode::Configuration, error)
     }
 }
 

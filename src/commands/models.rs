@@ -38,7 +38,7 @@ pub fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
         None
     } else {
         let execution = Execution::with_threads(arguments.threads);
-        let present = equipment::manifests(&directory, Choice::Present)?;
+        let present = equipment::of_named_width(equipment::manifests(&directory, Choice::Present)?);
         Some(equipment::load(&equipment::runtime(context)?, present, execution, context)?)
     };
     let mut table = Table::new([

@@ -98,7 +98,9 @@ pub fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
     let signals = daemon::signals()?;
     let runtime = equipment::runtime(context)?;
     let execution = Execution::with_threads(arguments.threads);
-    let mut roster = equipment::load(&runtime, manifests, execution, context)?;
+    let measured = equipment::of_named_width(manifests);
+    let mut roster = equipment::load(&runtime, measured, execution, context)?;
+    arguments.check_teacher(&roster.models())?;
     let shape = Shape { models: roster.models(), classes };
     let journal = arguments.journal(&set, &truth, &roster.classifiers, shape)?;
     let bars = Bars { context, shown: RefCell::default() };
@@ -157,16 +159,21 @@ impl Arguments {
     }
 
     fn truth(&self, manifests: &[Manifest]) -> Result<Truth, Failure> {
+        let names: Vec<_> = manifests.iter().map(|manifest| manifest.id.clone()).collect();
+        self.check_teacher(&names)?;
+        Ok(self.teacher.clone().unwrap_or(Truth::Labels))
+    }
+
+    fn check_teacher(&self, models: &[ModelId]) -> Result<(), Failure> {
         match &self.teacher {
-            Some(Truth::Teacher(name)) if !manifests.iter().any(|model| model.id == *name) => {
-                let names: Vec<&str> = manifests.iter().map(|model| model.id.as_str()).collect();
+            Some(Truth::Teacher(name)) if !models.contains(name) => {
+                let names: Vec<&str> = models.iter().map(ModelId::as_str).collect();
                 Err(Failure::usage(format!(
                     "the teacher {name} is not among the models to measure ({}): name it with --use",
                     names.join(", ")
                 )))
             }
-            Some(truth) => Ok(truth.clone()),
-            None => Ok(Truth::Labels),
+            Some(_) | None => Ok(()),
         }
     }
 

@@ -10,10 +10,12 @@ use std::fs;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
+use thiserror::Error;
+
 use super::preprocess::Preprocessor;
 use super::roster::{Loader, Roster, RosterError};
 use crate::machine::Machine;
-use crate::models::{Manifest, ModelId, Provider, Sha256Hex};
+use crate::models::{Device, Manifest, ModelId, Provider, RunSpec, Sha256Hex};
 use crate::onnx::Session;
 use crate::scheduler::estimate::{DeviceKey, PowerMode, Saved};
 use crate::scheduler::{DeviceTerms, RunnerTerms};
@@ -43,6 +45,30 @@ impl Widths {
         self.threads.iter().copied().max().unwrap_or(NonZeroUsize::MIN)
     }
 
+    /// Threads of the runs of a model: what its manifest says goes before.
+    fn threads_of<'a>(&'a self, run: &'a RunSpec) -> &'a [NonZeroUsize] {
+        run.threads.as_deref().unwrap_or(&self.threads)
+    }
+
+    /// The same for these models, all of which run on the processor: cores that nothing was said
+    /// about are those of the widest run that there can be.
+    fn fitted_to<'a>(&self, runs: impl Iterator<Item = &'a RunSpec>) -> Self {
+        let widest = runs.filter_map(|run| self.threads_of(run).iter().max().copied()).max();
+        Self { cpu_cores: self.cpu_cores.or(widest), ..self.clone() }
+    }
+
+    /// Finds a model whose manifest asks for more threads than runs have cores.
+    pub fn check(&self, manifests: &[Manifest]) -> Result<(), TooWide> {
+        let Some(cores) = self.cpu_cores else { return Ok(()) };
+        for manifest in manifests.iter().filter(|manifest| manifest.run.allows(Device::Cpu)) {
+            let widest = manifest.run.threads.iter().flatten().max();
+            if let Some(&threads) = widest.filter(|threads| **threads > cores) {
+                return Err(TooWide { model: manifest.id.clone(), threads, cores });
+            }
+        }
+        Ok(())
+    }
+
     /// The cores of the device that a provider runs on.
     fn cores(&self, provider: Provider) -> usize {
         match provider {
@@ -52,11 +78,11 @@ impl Widths {
     }
 
     /// Of the runners of a model on this provider: the threads, and the cores that a run takes.
-    fn runners(&self, provider: Provider) -> Vec<(usize, usize)> {
+    fn runners(&self, provider: Provider, run: &RunSpec) -> Vec<(usize, usize)> {
+        let threads = self.threads_of(run);
         match provider {
             Provider::Cpu => {
-                let mut widths: Vec<usize> =
-                    self.threads.iter().map(|threads| threads.get()).collect();
+                let mut widths: Vec<usize> = threads.iter().map(|threads| threads.get()).collect();
                 widths.sort_unstable();
                 widths.dedup();
                 let cores = self.cores(provider);
@@ -64,18 +90,25 @@ impl Widths {
             }
             // Its kernels have the whole GPU, whatever the threads that start them.
             Provider::Cuda | Provider::TensorRt => {
-                vec![(self.threads.first().map_or(1, |threads| threads.get()), 1)]
+                vec![(threads.first().map_or(1, |threads| threads.get()), 1)]
             }
         }
     }
 }
 
-/// The device that a provider runs on, as the scheduler calls it.
-fn device_of(provider: Provider) -> &'static str {
-    match provider {
-        Provider::Cpu => "cpu",
-        Provider::Cuda | Provider::TensorRt => "gpu0",
-    }
+/// A manifest asks for more threads than runs have cores.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(
+    "model {model}: runs of {threads} threads (run.threads in {model}.toml) do not fit {cores} cores: \
+     give runs as many (--cores or devices.cpu_cores), or write fewer threads there"
+)]
+pub struct TooWide {
+    /// Which model.
+    pub model: ModelId,
+    /// Threads of its widest run.
+    pub threads: NonZeroUsize,
+    /// Cores that runs may take together.
+    pub cores: NonZeroUsize,
 }
 
 /// A session, and the runner that it is of.
@@ -121,7 +154,8 @@ impl Crew {
     /// Loads what is still missing of a roster that was loaded with the first of the widths.
     pub fn raise(roster: Roster, widths: &Widths, saved: &Saved) -> Result<Self, RosterError> {
         let Roster { classifiers, warm_ups, loader } = roster;
-        let roster_threads = loader.threads();
+        let on_cpu = classifiers.iter().filter(|model| model.session().provider() == Provider::Cpu);
+        let widths = &widths.fitted_to(on_cpu.map(|model| &model.manifest().run));
         let (root, power_mode) = (Path::new("/"), PowerMode::read(Path::new("/")));
         let recruiter = Recruiter { berths: BTreeMap::new() };
         let (preprocessors, hands) = (BTreeMap::new(), Vec::new());
@@ -130,10 +164,11 @@ impl Crew {
         for classifier in classifiers {
             let provider = classifier.session().provider();
             let (manifest, preprocessor, session) = classifier.into_parts();
+            let roster_threads = loader.confined_to(&manifest.run).threads();
             let mut first = Some(session);
             let (device, fingerprint) = (crew.device(provider, widths), manifest.fingerprint());
             let mut berths = Vec::new();
-            for (threads, cores) in widths.runners(provider) {
+            for (threads, cores) in widths.runners(provider, &manifest.run) {
                 let loader = loader.for_session(provider, threads);
                 let runner = crew.runners.len();
                 let is_loaded = roster_threads == threads;
@@ -163,7 +198,7 @@ impl Crew {
 
     /// The place of the device of a provider, which is noted if it is new.
     fn device(&mut self, provider: Provider, widths: &Widths) -> usize {
-        let (name, cores) = (device_of(provider), widths.cores(provider));
+        let (name, cores) = (provider.device().as_str(), widths.cores(provider));
         let known = self.devices.iter().position(|device| device.name == name);
         known.unwrap_or_else(|| {
             self.devices.push(DeviceTerms { name: name.to_owned(), cores });
@@ -245,12 +280,36 @@ mod tests {
         assert_eq!(widths(&[4], None).cores(Provider::Cuda), 1, "a GPU is one device");
     }
 
+    /// What a manifest says of threads.
+    fn wide(threads: &[usize]) -> RunSpec {
+        RunSpec { threads: Some(widths(threads, None).threads), devices: None }
+    }
+
+    #[test]
+    fn a_manifest_says_how_wide_its_model_runs_whatever_the_others_do() {
+        let (widths, own, any) = (widths(&[1], None), wide(&[4, 2]), RunSpec::default());
+        let fitted = widths.fitted_to([&any, &own].into_iter());
+        assert_eq!(fitted.cores(Provider::Cpu), 4, "there is room for the widest run");
+        assert_eq!(fitted.runners(Provider::Cpu, &own), [(2, 2), (4, 4)]);
+        assert_eq!(fitted.runners(Provider::Cpu, &any), [(1, 1)]);
+        assert_eq!(fitted.runners(Provider::Cuda, &own), [(4, 1)]);
+        assert_eq!(widths.fitted_to([&any].into_iter()).cores(Provider::Cpu), 1);
+    }
+
+    #[test]
+    fn cores_that_are_named_stay_however_wide_manifests_are() {
+        let fitted = widths(&[4], Some(4)).fitted_to([&wide(&[1])].into_iter());
+        assert_eq!(fitted.cores(Provider::Cpu), 4);
+        assert_eq!(fitted.runners(Provider::Cpu, &wide(&[1])), [(1, 1)]);
+    }
+
     #[test]
     fn each_width_is_a_runner_once() {
-        let runners = |widths: &Widths| widths.runners(Provider::Cpu);
+        let any = RunSpec::default();
+        let runners = |widths: &Widths| widths.runners(Provider::Cpu, &any);
         assert_eq!(runners(&widths(&[2, 1, 2], Some(4))), [(1, 1), (2, 2)]);
         assert_eq!(runners(&widths(&[4], Some(2))), [(4, 2)], "it takes all cores there are");
-        assert_eq!(widths(&[1, 2], None).runners(Provider::TensorRt), [(1, 1)]);
+        assert_eq!(widths(&[1, 2], None).runners(Provider::TensorRt, &any), [(1, 1)]);
     }
 
     #[test]

@@ -23,7 +23,7 @@ mod supervisor;
 pub mod worker;
 
 pub use classifier::{Classifier, ClassifyError, LoadError, Measured};
-pub use crew::{Crew, Hand, Recruiter, Widths};
+pub use crew::{Crew, Hand, Recruiter, TooWide, Widths};
 pub use golden::GoldenError;
 pub use late::{LateLimits, LateWork};
 pub use overruns::Ended;

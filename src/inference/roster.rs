@@ -8,8 +8,9 @@ use thiserror::Error;
 use super::classifier::{Classifier, ClassifyError, LoadError};
 use crate::clock::Clock;
 use crate::frame::{Picture, PictureError};
-use crate::models::{Manifest, ModelId, Provider, golden_pixel};
-use crate::onnx::{Runtime, SessionOptions};
+use crate::models::{Device, Manifest, ModelId, Provider, RunSpec, golden_pixel};
+use crate::onnx::{Runtime, SessionError, SessionOptions};
+use crate::outcome::in_words;
 use crate::scheduler::Cost;
 
 /// Size of the picture that models are warmed up with.
@@ -56,13 +57,27 @@ pub enum RosterError {
         /// Why.
         source: ClassifyError,
     },
+    /// A model has none of the devices that its manifest confines it to.
+    #[error(
+        "model {model} may only run on {devices} (run.devices in {model}.toml) and cannot: write \
+         another device there, or mend this one (`classifyd doctor` says what it lacks)"
+    )]
+    Confined {
+        /// Which.
+        model: ModelId,
+        /// Where it may run.
+        devices: String,
+        /// Why it does not.
+        source: LoadError,
+    },
     /// The warm-up picture cannot be made.
     #[error("cannot make the warm-up picture")]
     Picture(#[from] PictureError),
 }
 
 impl Roster {
-    /// Loads and warms up every model, telling `begin` before each.
+    /// Loads and warms up every model, telling `begin` before each. One that its manifest confines to
+    /// a device that is not there is left out with a warning; that none is left is an error.
     pub fn load(
         runtime: &Runtime,
         manifests: Vec<Manifest>,
@@ -72,13 +87,25 @@ impl Roster {
     ) -> Result<Self, RosterError> {
         let loader = Loader { runtime: runtime.clone(), options: options.clone(), clock };
         let mut roster = Self { classifiers: Vec::new(), warm_ups: BTreeMap::new(), loader };
+        let mut left_out = None;
         for manifest in manifests {
             begin(&manifest);
-            let (classifier, costs) = roster.loader.load(&manifest)?;
-            roster.warm_ups.insert(manifest.id, costs);
-            roster.classifiers.push(classifier);
+            match roster.loader.confined_to(&manifest.run).load(&manifest) {
+                Ok((classifier, costs)) => {
+                    roster.warm_ups.insert(manifest.id, costs);
+                    roster.classifiers.push(classifier);
+                }
+                Err(error) => {
+                    let error = confined(&manifest, error)?;
+                    log::warn!("model {} is left out: {}", manifest.id, in_words(&error));
+                    left_out.get_or_insert(error);
+                }
+            }
         }
-        Ok(roster)
+        match left_out {
+            Some(error) if roster.classifiers.is_empty() => Err(error),
+            Some(_) | None => Ok(roster),
+        }
     }
 
     /// The names of the models.
@@ -95,6 +122,16 @@ impl Loader {
         Self { options, ..self.clone() }
     }
 
+    /// The same where a manifest allows it, with the first of the widths that it names.
+    #[must_use]
+    pub fn confined_to(&self, run: &RunSpec) -> Self {
+        let mut options = self.options.clone();
+        options.providers.retain(|provider| run.allows(provider.device()));
+        let first = run.threads.as_ref().and_then(|threads| threads.first());
+        options.threads = first.map_or(options.threads, |threads| threads.get());
+        Self { options, ..self.clone() }
+    }
+
     /// Threads of a run.
     pub fn threads(&self) -> usize {
         self.options.threads
@@ -108,6 +145,27 @@ impl Loader {
             .map_err(|source| RosterError::WarmUp { model: manifest.id.clone(), source })?;
         Ok((classifier, costs))
     }
+}
+
+/// What is to be said of a model that has none of the devices that its manifest confines it to; any
+/// other error is given back.
+fn confined(manifest: &Manifest, error: RosterError) -> Result<RosterError, RosterError> {
+    let Some(devices) = &manifest.run.devices else { return Err(error) };
+    let RosterError::Load(source) = error else { return Err(error) };
+    let lacks_device = match &source {
+        LoadError::NoProvider { .. } => true,
+        // On the processor every model runs that is in order.
+        LoadError::Open(SessionError::Create { provider, .. })
+        | LoadError::Run { provider, .. } => provider.device() != Device::Cpu,
+        LoadError::Open(SessionError::Mismatch { .. })
+        | LoadError::File(_)
+        | LoadError::Golden(_) => false,
+    };
+    if !lacks_device {
+        return Err(source.into());
+    }
+    let devices = devices.iter().map(|device| device.as_str()).collect::<Vec<_>>().join(", ");
+    Ok(RosterError::Confined { model: manifest.id.clone(), devices, source })
 }
 
 fn warm_up(

@@ -19,7 +19,7 @@ use crate::onnx::{Session, Tensor, Terminator};
 use crate::outcome::{
     self, Account, Answer, Failure, Outcome, Reason, Shortfall, Stage, Stop, Ticket, in_words,
 };
-use crate::scheduler::{Cost, Lease, Task};
+use crate::scheduler::{Cost, Lease, Task, Took};
 
 /// A frame whose tensor is made.
 pub struct Job {
@@ -172,7 +172,11 @@ impl Worker {
                 lease.finished(cost);
                 subject.settle_late(self.clock.now());
             }
-            Ended::Asked(lease) => lease.finished(cost),
+            // Asked in its last node, it is over all the same.
+            Ended::Asked(lease) => match probabilities {
+                Ok(_) => lease.finished(cost),
+                Err(_) => lease.finished(Took::AtLeast(cost)),
+            },
             Ended::Fenced => return Standing::Fenced,
         }
         Standing::AtWork

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::{
     Channels, Fit, Golden, InputSpec, Labels, Layout, Manifest, ManifestError, ModelId, OutputKind,
-    OutputSpec, Provenance, Published, Resize, Sha256Hex, text,
+    OutputSpec, Provenance, Published, Resize, Sha256Hex, run::RawRun, text,
 };
 
 impl Manifest {
@@ -70,6 +70,7 @@ struct RawManifest {
     source: Provenance,
     input: RawInput,
     output: RawOutput,
+    run: Option<RawRun>,
     published: Option<Published>,
     golden: Option<Golden>,
 }
@@ -118,6 +119,7 @@ impl RawManifest {
         let input = self.input.check().map_err(value)?;
         let labels = load_labels(&id, directory.join(&self.output.labels))?;
         let output = self.output.check(labels).map_err(value)?;
+        let run = self.run.unwrap_or_default().check().map_err(value)?;
         if let Some(published) = &self.published {
             published.check().map_err(value)?;
         }
@@ -132,6 +134,7 @@ impl RawManifest {
             source: self.source,
             input,
             output,
+            run,
             published: self.published,
             golden: self.golden,
         })

@@ -32,7 +32,7 @@ impl Manifest {
     /// ```
     ///
     /// The names of the classes do not count: they say what a class is called, not which it is. Nor
-    /// do the model's own name, its description, its source, published figures, or golden output.
+    /// do the model's own name, its description, its source, published figures, golden output, or where it may run.
     pub fn fingerprint(&self) -> Sha256Hex {
         Sha256Hex::of(self.identity().as_bytes())
     }

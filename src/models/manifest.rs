@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::{ManifestError, ModelId, Sha256Hex, text};
+use super::{ManifestError, ModelId, RunSpec, Sha256Hex, text};
 
 /// How the tensor's axes are ordered; the batch axis comes first and is 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -170,6 +170,8 @@ pub struct Manifest {
     pub input: InputSpec,
     /// How its output becomes classes.
     pub output: OutputSpec,
+    /// Where it may run, and how wide.
+    pub run: RunSpec,
     /// What its authors say it scores.
     pub published: Option<Published>,
     /// An output to expect.

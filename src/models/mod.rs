@@ -1,13 +1,14 @@
 //! What is known of a model before it is loaded: its manifest, `models/<name>.toml`.
 //!
 //! The manifest names the ONNX file and its checksum, says how a picture becomes the model's input
-//! and how its output becomes classes. `models/README.md` documents every key.
+//! and how its output becomes classes, and where the model may run. `models/README.md` documents every key.
 
 mod digest;
 mod error;
 mod file;
 mod fingerprint;
 mod manifest;
+mod run;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -24,6 +25,7 @@ pub use manifest::{
     Channels, Fit, Golden, InputSpec, Labels, Layout, Manifest, OutputKind, OutputSpec, Provenance,
     Published, Resize, golden_pixel,
 };
+pub use run::RunSpec;
 
 /// The name of a model: the stem of its manifest's file name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -72,6 +74,42 @@ impl Provider {
             Self::Cuda => "cuda",
             Self::Cpu => "cpu",
         }
+    }
+
+    /// The device that it runs models on.
+    pub fn device(self) -> Device {
+        match self {
+            Self::TensorRt | Self::Cuda => Device::Gpu,
+            Self::Cpu => Device::Cpu,
+        }
+    }
+}
+
+/// What runs are done on, as the scheduler calls it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Device {
+    /// The first graphics processor.
+    Gpu,
+    /// The processor.
+    Cpu,
+}
+
+impl Device {
+    /// All that there can be.
+    pub const ALL: [Self; 2] = [Self::Gpu, Self::Cpu];
+
+    /// The word that manifests and logs carry.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gpu => "gpu0",
+            Self::Cpu => "cpu",
+        }
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
     }
 }
 

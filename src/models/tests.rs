@@ -168,6 +168,50 @@ fn the_file_is_compared_with_its_digest() {
     assert!(matches!(manifest.verify_file(), Err(ManifestError::File { .. })));
 }
 
+/// The manifest with a section `[run]` of these lines.
+fn run(lines: &str) -> String {
+    format!("[run]\n{lines}\n\n[golden]")
+}
+
+#[test]
+fn a_manifest_may_say_where_its_model_runs_and_how_wide() {
+    let spec = |lines: &str| load(directory("[golden]", &run(lines)).path()).unwrap().run;
+    let any = load(directory("", "").path()).unwrap().run;
+    assert_eq!(
+        (&any, Device::ALL.map(|device| any.allows(device))),
+        (&RunSpec::default(), [true; 2])
+    );
+    assert_eq!(spec(""), RunSpec::default());
+    let cpu = spec("devices = [\"cpu\"]\nthreads = [2, 1]");
+    assert_eq!((cpu.allows(Device::Cpu), cpu.allows(Device::Gpu)), (true, false));
+    assert_eq!(cpu.threads.unwrap().iter().map(|n| n.get()).collect::<Vec<_>>(), [2, 1]);
+    assert_eq!(spec("threads = 4").threads.unwrap().len(), 1, "a list of one may be a number");
+    let both = spec("devices = [\"cpu\", \"gpu0\"]");
+    assert!(both.allows(Device::Gpu) && both.allows(Device::Cpu));
+}
+
+#[test]
+fn a_place_or_a_width_that_there_is_not_is_named() {
+    let cases = [
+        ("devices = []", "run.devices is empty"),
+        ("devices = [\"tpu\"]", "run.devices names `tpu`: there are `gpu0` and `cpu`"),
+        ("devices = [\"cuda\"]", "run.devices names `cuda`"),
+        ("devices = [\"cpu\", \"cpu\"]", "run.devices names `cpu` twice"),
+        ("devices = \"cpu\"", "expected a sequence"),
+        ("threads = []", "run.threads is empty"),
+        ("threads = 0", "run.threads has 0: each must be 1 to 64"),
+        ("threads = [1, 65]", "run.threads has 65"),
+        ("threads = [1, -1]", "run.threads has -1"),
+        ("threads = \"2\"", "expected a whole number or a list"),
+        ("threads = [1.5]", "expected a whole number or a list"),
+        ("cores = 2", "unknown field `cores`"),
+    ];
+    for (lines, words) in cases {
+        let fault = fault("[golden]", &run(lines));
+        assert!(fault.contains("two.toml") && fault.contains(words), "{lines}: {fault}");
+    }
+}
+
 fn fingerprint(from: &str, to: &str) -> Sha256Hex {
     load(directory(from, to).path()).unwrap().fingerprint()
 }
@@ -217,6 +261,7 @@ fn what_changes_no_answer_leaves_the_fingerprint() {
         ("file = \"two.onnx\"", "file = \"deux.onnx\""),
         ("licence = \"MIT\"", "licence = \"ISC\""),
         ("top1 = 75.1", "top1 = 70.0"),
+        ("[golden]", "[run]\ndevices = [\"cpu\"]\nthreads = 2\n\n[golden]"),
         ("probabilities = [0.75, 0.25]", "probabilities = [0.5, 0.5]"),
     ] {
         assert_eq!(fingerprint(from, to), same, "{to}");

@@ -17,3 +17,19 @@ impl Cost {
         self.preprocess + self.run
     }
 }
+
+/// What is known of the time that one classification took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Took {
+    /// It was over.
+    Whole(Cost),
+    /// Its run was ended then, and would have taken longer; making its tensor took as long as this
+    /// says.
+    AtLeast(Cost),
+}
+
+impl From<Cost> for Took {
+    fn from(cost: Cost) -> Self {
+        Self::Whole(cost)
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::cost::Cost;
+use super::cost::{Cost, Took};
 use super::estimate::{Estimator, OnTime, Remembered, RunnerId};
 use super::price::Price;
 use crate::models::ModelId;
@@ -127,9 +127,9 @@ impl Device {
     }
 
     /// Learns what a run of one of `runners` took, for all of them that are its own.
-    pub(super) fn learn(&mut self, ran: usize, cost: Cost, runners: &mut [Runner]) {
+    pub(super) fn learn(&mut self, ran: usize, took: Took, runners: &mut [Runner]) {
         let device = runners[ran].device;
-        self.estimator.learn(runners[ran].id, cost);
+        self.estimator.learn(runners[ran].id, took);
         self.teach(device, runners);
     }
 

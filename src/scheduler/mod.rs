@@ -30,7 +30,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 
-pub use cost::Cost;
+pub use cost::{Cost, Took};
 pub use machine::{DeviceTerms, RunnerTerms};
 pub use policy::{Admission, Decision, Discipline, Offer, Scheduler};
 pub use queue::{Dispatch, Lease, Next, Queue, Task};

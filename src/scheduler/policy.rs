@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 use std::time::{Duration, Instant};
 
-use super::cost::Cost;
+use super::cost::Took;
 use super::estimate::{OnTime, Remembered};
 use super::machine::{Device, DeviceTerms, Occupancy, Opening, Runner, RunnerTerms};
 use super::terms::{Streams, Terms};
@@ -589,9 +589,9 @@ impl<J> Scheduler<J> {
     }
 
     /// Notes that a run is over, and what the classification took.
-    pub fn finished(&mut self, serial: u64, runner: usize, cost: Cost) {
+    pub fn finished(&mut self, serial: u64, runner: usize, took: impl Into<Took>) {
         self.given_up(serial);
-        self.devices[self.runners[runner].device].learn(runner, cost, &mut self.runners);
+        self.devices[self.runners[runner].device].learn(runner, took.into(), &mut self.runners);
         self.put_in_order();
     }
 

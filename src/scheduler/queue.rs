@@ -4,7 +4,7 @@
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::cost::Cost;
+use super::cost::{Cost, Took};
 use super::estimate::Remembered;
 use super::policy::{Admission, Decision, Offer, Scheduler};
 use crate::clock::Clock;
@@ -237,9 +237,9 @@ impl Lease {
     }
 
     /// Frees the place after a run, and says what the classification took.
-    pub fn finished(mut self, cost: Cost) {
+    pub fn finished(mut self, took: impl Into<Took>) {
         self.over = true;
-        self.queue.lock().scheduler.finished(self.serial, self.runner, cost);
+        self.queue.lock().scheduler.finished(self.serial, self.runner, took);
         self.queue.changed.notify_all();
     }
 

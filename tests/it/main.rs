@@ -17,6 +17,7 @@ mod bad_video;
 mod command_line;
 mod commands;
 mod deadlines;
+mod declared;
 mod evaluating;
 mod images;
 mod late;

@@ -1,5 +1,7 @@
 //! By what factor a device is slower than usual: a Kalman filter of one number.
 
+use super::surprise::Surprise;
+
 /// The variance before the first run: the warm-up did not see the real load.
 const FIRST_VARIANCE: f64 = 0.1 * 0.1;
 
@@ -41,13 +43,11 @@ impl Factor {
         self.variance + self.noise + self.doubt
     }
 
-    /// Takes a run in that took `residual` more than expected; `variance` is that of the residual as
-    /// it was expected.
-    pub(super) fn learn(&mut self, residual: f64, variance: f64) {
-        let gain = self.variance() / variance;
-        let step = gain * residual;
+    /// Takes a run in.
+    pub(super) fn learn(&mut self, surprise: Surprise) {
+        let step = surprise.share(self.variance());
         self.mean += step;
-        self.variance = ((1.0 - gain) * self.variance()).min(MOST_VARIANCE);
+        self.variance = surprise.rest(self.variance()).min(MOST_VARIANCE);
         // A step after doubt was to be expected, and says nothing of the runs to come.
         if self.doubt == 0.0 {
             let noise = PERSISTENCE * self.noise + (1.0 - PERSISTENCE) * step * step;
@@ -82,7 +82,7 @@ mod tests {
     fn the_gain_is_the_share_of_the_variance() {
         let mut factor = Factor::new();
         let (before, run) = (factor.variance(), 0.03 * 0.03);
-        factor.learn(0.1, before + run);
+        factor.learn(Surprise::measured(0.1, before + run));
         let gain = before / (before + run);
         assert!((factor.mean() - gain * 0.1).abs() < 1e-12);
         // What is left of the variance is that of two measurements together.
@@ -97,7 +97,7 @@ mod tests {
     fn a_step_after_doubt_is_no_noise() {
         let mut factor = Factor::new();
         factor.doubt(1.0);
-        factor.learn(0.7, factor.variance() + 1e-4);
+        factor.learn(Surprise::measured(0.7, factor.variance() + 1e-4));
         assert!((factor.mean() - 0.7).abs() < 1e-3);
         assert_eq!(factor.noise, LEAST_NOISE);
         assert!(factor.variance() < 2e-4, "the doubt is over");
@@ -106,10 +106,10 @@ mod tests {
     #[test]
     fn the_noise_falls_to_its_least_when_nothing_moves() {
         let mut factor = Factor::new();
-        factor.learn(0.5, 4.0 * factor.variance());
+        factor.learn(Surprise::measured(0.5, 4.0 * factor.variance()));
         assert!(factor.noise > 100.0 * LEAST_NOISE);
         for _ in 0..50 {
-            factor.learn(0.0, factor.variance() + 1e-4);
+            factor.learn(Surprise::measured(0.0, factor.variance() + 1e-4));
         }
         assert_eq!(factor.noise, LEAST_NOISE);
     }

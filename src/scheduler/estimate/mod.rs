@@ -33,6 +33,10 @@
 //! change that comes at once is told from an outlier (the rules stand in `part.rs`), so that one slow
 //! run does not move the factor and a change takes two runs.
 //!
+//! A run that was **ended** before it was over took at least so long. Where that is no longer than was
+//! expected it says nothing. Otherwise it counts as the mean of what lies above the bound, for factor,
+//! base and noise, and takes less off the variances (`surprise.rs`); an outlier counts as the bound.
+//!
 //! Preprocessing and run have a factor each: making tensors is the processor's work, wherever the
 //! model runs.
 //!
@@ -81,6 +85,7 @@ mod part;
 mod power_mode;
 mod runner;
 mod saved;
+mod surprise;
 mod tail;
 #[cfg(test)]
 mod tests;
@@ -90,7 +95,7 @@ use std::time::Duration;
 
 use part::{Part, Quote, Relief};
 
-use super::Cost;
+use super::{Cost, Took};
 pub use on_time::{OnTime, OnTimeError};
 pub use power_mode::PowerMode;
 pub use saved::{DeviceKey, Remembered, Saved, SavedError};
@@ -189,14 +194,17 @@ impl Estimator {
     }
 
     /// Learns what a run took.
-    pub fn learn(&mut self, runner: RunnerId, cost: Cost) {
+    pub fn learn(&mut self, runner: RunnerId, took: impl Into<Took>) {
         // A change by as much as the allowances were relaxed would be no surprise.
         let Relief { known, beyond } = self.relief();
         let doubt = known + beyond;
         (self.refused, self.doubtful) = (0, 0);
-        for (part, took) in [(&mut self.preprocess, cost.preprocess), (&mut self.run, cost.run)] {
-            part.doubt(doubt);
-            part.learn(runner.0, logarithm(took));
+        let took = took.into();
+        let (Took::Whole(cost) | Took::AtLeast(cost)) = took;
+        self.preprocess.learn(runner.0, logarithm(cost.preprocess), doubt);
+        match took {
+            Took::Whole(_) => self.run.learn(runner.0, logarithm(cost.run), doubt),
+            Took::AtLeast(_) => self.run.learn_at_least(runner.0, logarithm(cost.run), doubt),
         }
         self.quote();
     }

@@ -16,6 +16,7 @@ use super::MEMORY;
 use super::factor::Factor;
 use super::on_time::OnTime;
 use super::runner::{Runner, Seen};
+use super::surprise::Surprise;
 use super::tail::Tail;
 use super::window::Window;
 
@@ -134,18 +135,26 @@ impl Part {
         Seen { factor: self.factor.mean(), number: self.number }
     }
 
-    /// Takes into account that the factor may have changed by about `deviation` unseen.
-    pub(super) fn doubt(&mut self, deviation: f64) {
-        self.factor.doubt(deviation);
+    /// Takes a run in; the factor may have changed by about `doubt` unseen.
+    pub(super) fn learn(&mut self, runner: usize, took: f64, doubt: f64) {
+        let residual = took - self.runners[runner].mean(self.factor.mean());
+        self.take(runner, residual, doubt, Surprise::measured);
     }
 
-    /// Takes a run in.
-    pub(super) fn learn(&mut self, runner: usize, took: f64) {
+    /// Takes a run in that was ended after that time. A time below what was expected says nothing.
+    pub(super) fn learn_at_least(&mut self, runner: usize, bound: f64, doubt: f64) {
+        let residual = bound - self.runners[runner].mean(self.factor.mean());
+        if residual > 0.0 {
+            self.take(runner, residual, doubt, Surprise::censored);
+        }
+    }
+
+    fn take(&mut self, runner: usize, residual: f64, doubt: f64, of: fn(f64, f64) -> Surprise) {
         self.number += 1;
-        let residual = took - self.runners[runner].mean(self.factor.mean());
+        self.factor.doubt(doubt);
         let variance = self.variance(runner) + self.runners[runner].noise();
         if residual.abs() <= GATE * variance.sqrt() {
-            self.take_ordinary(runner, residual, variance);
+            self.take_ordinary(runner, of(residual, variance));
         } else {
             self.take_outlier(Outlier { runner, residual, number: self.number });
         }
@@ -159,11 +168,11 @@ impl Part {
         self.factor.variance() + self.runners[runner].base_variance(self.now())
     }
 
-    fn take_ordinary(&mut self, runner: usize, residual: f64, variance: f64) {
+    fn take_ordinary(&mut self, runner: usize, surprise: Surprise) {
         self.release();
         let now = self.now();
-        self.runners[runner].learn(residual, variance, now);
-        self.factor.learn(residual, variance);
+        self.runners[runner].learn(surprise, now);
+        self.factor.learn(surprise);
     }
 
     /// The outlier that is held was a single one.

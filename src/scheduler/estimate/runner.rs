@@ -1,5 +1,6 @@
 //! What is known of one runner: its base, and how its runs spread about what was expected.
 
+use super::surprise::Surprise;
 use super::tail::Spread;
 use super::window::Window;
 
@@ -106,15 +107,13 @@ impl Runner {
         self.base_variance.max(self.variance() / BASE_RUNS) + discord * discord
     }
 
-    /// Takes a run in that took `residual` more than expected; `variance` is that of the residual as
-    /// it was expected.
-    pub(super) fn learn(&mut self, residual: f64, variance: f64, now: Seen) {
+    /// Takes a run in that was ordinary.
+    pub(super) fn learn(&mut self, surprise: Surprise, now: Seen) {
         let prior = self.base_variance(now);
-        let gain = prior / variance;
-        self.base += gain * residual;
-        self.base_variance = (1.0 - gain) * prior;
+        self.base += surprise.share(prior);
+        self.base_variance = surprise.rest(prior);
         self.see(now);
-        self.record(residual, now.number);
+        self.record(surprise.residual, now.number);
     }
 
     /// Notes an ordinary run at this factor.

@@ -2,6 +2,7 @@
 
 mod any;
 mod changes;
+mod ended;
 mod persistence;
 mod refusals;
 
