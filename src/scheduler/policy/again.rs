@@ -70,7 +70,7 @@ impl<J> Scheduler<J> {
     fn does_harm(&self, place: usize, plan: &Plan) -> bool {
         let runner = &self.runners[place];
         let mut by_clock = self.new_jobs().filter(|(_, job)| job.pace == Pace::Clock);
-        !plan.has_room_besides(runner.work(), runner.device)
+        !plan.has_room_besides(runner.work, runner.device)
             || by_clock.any(|(_, job)| self.is_full_at(job.stream))
     }
 }
