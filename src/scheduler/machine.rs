@@ -46,6 +46,8 @@ pub struct RunnerTerms {
 /// A model on a device, with a number of threads.
 #[derive(Debug)]
 pub(super) struct Runner {
+    /// Its place in the list of all.
+    pub(super) place: usize,
     pub(super) model: ModelId,
     pub(super) device: usize,
     pub(super) cores: usize,
@@ -54,14 +56,11 @@ pub(super) struct Runner {
     pub(super) expected: Cost,
     /// How much longer it may take, with the probability that is asked for.
     pub(super) spread: Duration,
+    /// Core time of a run as expected.
+    pub(super) work: Duration,
 }
 
 impl Runner {
-    /// Core time of a run as expected.
-    pub(super) fn work(&self) -> Duration {
-        self.expected.run * self.cores as u32
-    }
-
     /// What a run takes at most, with the probability that is asked for, and its preprocessing.
     pub(super) fn longest(&self) -> Duration {
         self.expected.total() + self.spread
@@ -72,6 +71,7 @@ impl Runner {
         self.expected = estimator.expected(self.id);
         let allowance = estimator.allowance(self.id).total();
         self.spread = allowance.saturating_sub(self.expected.total());
+        self.work = self.expected.run * self.cores as u32;
     }
 }
 
@@ -118,12 +118,13 @@ impl Device {
         Self { name, cores, committed, price, estimator: Estimator::new(on_time) }
     }
 
-    /// Adds a runner; `None` without any warm-up run.
-    pub(super) fn add(&mut self, terms: RunnerTerms) -> Option<Runner> {
+    /// Adds a runner, which comes to this place in the list of all; `None` without any warm-up run.
+    pub(super) fn add(&mut self, place: usize, terms: RunnerTerms) -> Option<Runner> {
         let id = self.estimator.add(&terms.warm_up, terms.remembered.as_ref())?;
         let RunnerTerms { model, device, cores, .. } = terms;
-        let (expected, spread) = (Cost::default(), Duration::ZERO);
-        Some(Runner { model, device, cores: cores.clamp(1, self.cores), id, expected, spread })
+        let (cores, expected) = (cores.clamp(1, self.cores), Cost::default());
+        let (spread, work) = (Duration::ZERO, Duration::ZERO);
+        Some(Runner { place, model, device, cores, id, expected, spread, work })
     }
 
     /// Learns what a run of one of `runners` took, for all of them that are its own.

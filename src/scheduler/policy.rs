@@ -38,6 +38,8 @@ pub struct Scheduler<J> {
     by_time: Vec<usize>,
     /// Counts the changes of that order.
     age: u64,
+    /// Whether since then a job came that no runner is there for.
+    has_stranded: bool,
     streams: Streams,
     /// In the order in which they are decided.
     waiting: VecDeque<Waiting<J>>,
@@ -182,6 +184,18 @@ struct View {
     occupancies: Vec<Occupancy>,
     /// By device: when a further run may be decided.
     open: Vec<Opening>,
+    /// By runner: what a run of a job by the clock would be.
+    prospects: Vec<Prospect>,
+}
+
+/// A run of a job by the clock, decided now.
+#[derive(Clone, Copy)]
+struct Prospect {
+    /// Later than this it ends only with the probability that is allowed.
+    latest_finish: Instant,
+    /// The time before a deadline at which the device must have begun, whatever else it does until
+    /// then.
+    needed: Duration,
 }
 
 impl<J> Scheduler<J> {
@@ -194,7 +208,8 @@ impl<J> Scheduler<J> {
         let mut runners = Vec::new();
         for terms in terms {
             let (model, device) = (terms.model.clone(), terms.device);
-            let runner = devices.get_mut(device).and_then(|device| device.add(terms));
+            let place = runners.len();
+            let runner = devices.get_mut(device).and_then(|device| device.add(place, terms));
             let Some(runner) = runner else {
                 panic!("{model} has no device {device} or no warm-up")
             };
@@ -202,7 +217,7 @@ impl<J> Scheduler<J> {
             if number == of_model.len() {
                 of_model.push(Vec::new());
             }
-            of_model[number].push(runners.len());
+            of_model[number].push(place);
             runners.push(runner);
         }
         for (place, device) in devices.iter().enumerate() {
@@ -220,6 +235,7 @@ impl<J> Scheduler<J> {
             of_model,
             by_time,
             age,
+            has_stranded: false,
             streams,
             waiting,
             next_serial,
@@ -262,7 +278,7 @@ impl<J> Scheduler<J> {
         now: Instant,
     ) -> Admission<J> {
         let (stream, offer) = (self.streams.place(stream), offer.into());
-        let oldest = self.oldest_of(stream).filter(|_| self.is_full_at(stream));
+        let oldest = if self.is_full_at(stream) { self.oldest_of(stream) } else { None };
         let displaced = oldest.map(|index| self.remove(index, false).job);
         let selection = (offer.standing(), offer.selection);
         let waiting = self.waiting_job(job, stream, selection, due, now);
@@ -398,7 +414,13 @@ impl<J> Scheduler<J> {
         let mut by_time: Vec<usize> = (0..self.runners.len()).collect();
         by_time.sort_by_key(time);
         self.by_time = by_time;
+        self.renew();
+    }
+
+    /// The quickest runs of all jobs have to be found anew.
+    fn renew(&mut self) {
         self.age += 1;
+        self.has_stranded = false;
     }
 
     /// Finds the quickest runs of jobs for which they may have changed.
@@ -414,6 +436,7 @@ impl<J> Scheduler<J> {
                     *quickest = Some(*place);
                 }
             }
+            self.has_stranded |= job.quickest.iter().all(Option::is_none);
         }
     }
 
@@ -463,8 +486,7 @@ impl<J> Scheduler<J> {
         if self.discipline == Discipline::NewestWins {
             return self.next_in_line(&view);
         }
-        let hopeless = self.new_jobs().find(|(_, job)| self.is_hopeless(job, &view));
-        if let Some(index) = hopeless.map(|(index, _)| index) {
+        if let Some(index) = self.first_hopeless(&view) {
             return self.expire(index, &view);
         }
         let plan = self.plan(&view);
@@ -485,7 +507,16 @@ impl<J> Scheduler<J> {
             device.opening(&occupancies[place], self.longest_preprocess(place))
         };
         let open = self.devices.iter().enumerate().map(opening).collect();
-        View { now, occupancies, open }
+        let late_by: Vec<Duration> = occupancies.iter().map(Occupancy::late_by).collect();
+        let prospect = |runner: &Runner| {
+            let slot = occupancies[runner.device].slot(runner.cores);
+            Prospect {
+                latest_finish: slot.finish(runner.expected, now) + slot.with(runner.spread),
+                needed: runner.expected.run + runner.spread.max(late_by[runner.device]),
+            }
+        };
+        let prospects = self.runners.iter().map(prospect).collect();
+        View { now, occupancies, open, prospects }
     }
 
     /// What making a tensor takes at most, for a model of this device.
@@ -505,6 +536,18 @@ impl<J> Scheduler<J> {
     fn of_work_pace(&self) -> impl Iterator<Item = usize> {
         let of_work = self.new_jobs().filter(|(_, job)| job.pace == Pace::Work);
         of_work.map(|(index, _)| index)
+    }
+
+    /// The first new job that no model can answer in time.
+    fn first_hopeless(&self, view: &View) -> Option<usize> {
+        let is_by_clock = self.waiting.back().is_some_and(|job| job.pace == Pace::Clock);
+        let slowest = view.prospects.iter().map(|run| run.latest_finish).max();
+        let slowest = slowest.filter(|_| is_by_clock && !self.has_stranded);
+        // Once a job is due so late that any run would do, so are all after it.
+        let mut early = self
+            .new_jobs()
+            .take_while(|(_, job)| slowest.is_none_or(|slowest| !job.deadline.is_met_by(slowest)));
+        early.find(|(_, job)| self.is_hopeless(job, view)).map(|(index, _)| index)
     }
 
     fn is_hopeless(&self, job: &Waiting<J>, view: &View) -> bool {
@@ -555,7 +598,7 @@ impl<J> Scheduler<J> {
         let runner = &self.runners[choice.runner];
         if job.pace == Pace::Clock {
             // What it takes beyond what it asked for is asked for too.
-            let more = runner.work().saturating_sub(job.asked.work);
+            let more = runner.work.saturating_sub(job.asked.work);
             self.devices[runner.device].price.ask(more);
         }
         let serial = self.next_serial;
@@ -611,7 +654,7 @@ impl<J> Scheduler<J> {
     pub fn retire(&mut self, model: &ModelId) {
         if let Some(&number) = self.models.get(model) {
             self.of_model[number].clear();
-            self.age += 1;
+            self.renew();
         }
     }
 
@@ -623,7 +666,7 @@ impl<J> Scheduler<J> {
         let mut places: Vec<usize> = (0..self.runners.len()).filter(is_of_model).collect();
         places.sort_by_key(|&place| self.runners[place].cores);
         self.of_model[number] = places;
-        self.age += 1;
+        self.renew();
     }
 }
 
@@ -631,13 +674,9 @@ impl View {
     /// The finish of a run of this job, later than which it ends only with the probability that is
     /// allowed; by the time that the job's deadline counts.
     fn latest_finish<J>(&self, job: &Waiting<J>, runner: &Runner) -> Instant {
-        let (cost, spread) = (runner.expected, runner.spread);
         match job.pace {
-            Pace::Clock => {
-                let slot = self.occupancies[runner.device].slot(runner.cores);
-                slot.finish(cost, self.now) + slot.with(spread)
-            }
-            Pace::Work => job.submitted + cost.total() + spread,
+            Pace::Clock => self.prospects[runner.place].latest_finish,
+            Pace::Work => job.submitted + runner.longest(),
         }
     }
 

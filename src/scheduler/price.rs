@@ -59,7 +59,7 @@ impl Price {
     /// for `own` core time.
     pub(super) fn per_second(&self, own: Duration) -> f32 {
         let of_others = self.backlog - own.as_secs_f64() - FREE;
-        (SCALE * (of_others.max(0.0) / FOLD).exp_m1()) as f32
+        if of_others > 0.0 { (SCALE * (of_others / FOLD).exp_m1()) as f32 } else { 0.0 }
     }
 }
 

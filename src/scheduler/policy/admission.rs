@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use super::{Occupancy, Scheduler, Standing, View, WAITING_PER_STREAM, Waiting};
 use crate::frame::Pace;
+use crate::scheduler::machine::Runner;
 
 /// Steps of the ladder of prices.
 const LADDER: u32 = 12;
@@ -48,6 +49,7 @@ struct First {
 }
 
 /// A job's quickest run.
+#[derive(Clone, Copy)]
 struct Quickest {
     index: usize,
     device: usize,
@@ -80,30 +82,31 @@ impl Plan {
 
 impl<J> Scheduler<J> {
     pub(super) fn plan(&self, view: &View) -> Plan {
-        let devices = self.devices.len();
-        let jobs: Vec<Quickest> = self
+        let mut kept = Vec::with_capacity(self.waiting.len());
+        let by_clock = self
             .new_jobs()
-            .filter(|(_, job)| job.pace == Pace::Clock && job.standing == Standing::New)
-            .filter_map(|(index, job)| self.quickest(index, job, view))
-            .collect();
-        let is_kept = self.kept(&jobs, view);
-        let mut plan = self.spare(&jobs, &is_kept, view);
-        for device in 0..devices {
-            let kept =
-                jobs.iter().zip(&is_kept).filter(|(job, kept)| **kept && job.device == device);
-            let kept: Vec<&Quickest> = kept.map(|(job, _)| job).take(LOOKED_AT).collect();
-            plan.prices[device] = self.clearing_price(&kept, device, view);
-        }
-        plan
+            .filter(|(_, job)| job.pace == Pace::Clock && job.standing == Standing::New);
+        kept.extend(by_clock.filter_map(|(index, job)| self.quickest(index, job, view)));
+        let backlogs: Vec<_> = view.occupancies.iter().map(Occupancy::backlog).collect();
+        let given_up = self.give_up(&mut kept, &backlogs);
+        let (spare, first) = spare(&kept, backlogs);
+        let order = kept.iter().map(|job| job.index).collect();
+        let covered = self.new_jobs().filter(|(_, job)| job.is_covered_by_clock());
+        let covered = covered.map(|(index, _)| index);
+        let order = self.in_turn(order).chain(given_up).chain(covered).collect();
+        let price = |device| self.clearing_price(&kept, device, view);
+        let prices = (0..self.devices.len()).map(price).collect();
+        Plan { order, spare, prices, first }
     }
 
-    /// The least of a ladder of prices at which all of some jobs of a device, in the order of their
-    /// deadlines, can have what they like best. Each has its quickest run at the highest.
-    fn clearing_price(&self, kept: &[&Quickest], device: usize, view: &View) -> f32 {
-        if kept.len() < 2 {
+    /// The least of a ladder of prices at which those of the kept jobs of a device that are due first
+    /// can all have what they like best. Each has its quickest run at the highest.
+    fn clearing_price(&self, kept: &[Quickest], device: usize, view: &View) -> f32 {
+        let own = || kept.iter().filter(|job| job.device == device).take(LOOKED_AT);
+        if own().nth(1).is_none() {
             return 0.0;
         }
-        let suffices = |step| self.can_have_their_best(kept, device, price_at(step), view);
+        let suffices = |step| self.can_have_their_best(own(), device, price_at(step), view);
         if suffices(0) {
             return 0.0;
         }
@@ -119,52 +122,57 @@ impl<J> Scheduler<J> {
         price_at(enough)
     }
 
-    fn can_have_their_best(
+    fn can_have_their_best<'a>(
         &self,
-        kept: &[&Quickest],
+        mut jobs: impl Iterator<Item = &'a Quickest>,
         device: usize,
         price: f32,
         view: &View,
     ) -> bool {
         let mut busy = view.occupancies[device].backlog();
         let cores = self.devices[device].cores() as u32;
-        kept.iter().all(|quickest| {
+        jobs.all(|quickest| {
             let job = &self.waiting[quickest.index];
-            let mut best = (f32::NEG_INFINITY, quickest.work, quickest.room);
-            for wish in &job.wishes {
-                for runner in self.of_model[wish.model].iter().map(|&place| &self.runners[place]) {
-                    if runner.device != device || !view.is_in_time(job, runner) {
-                        continue;
-                    }
-                    let worth = wish.value - price * runner.work().as_secs_f32();
-                    if worth > best.0 {
-                        let needed = runner.expected.run + runner.spread;
-                        let left = job.deadline.remaining(view.now).saturating_sub(needed);
-                        best = (worth, runner.work(), left * cores);
-                    }
-                    break;
+            let (work, room) = match self.best_at(price, job, device, view) {
+                Some(runner) => {
+                    let needed = runner.expected.run + runner.spread;
+                    let left = job.deadline.remaining(view.now).saturating_sub(needed);
+                    (runner.work, left * cores)
                 }
-            }
-            let is_in_time = busy <= best.2;
-            busy += best.1;
+                None => (quickest.work, quickest.room),
+            };
+            let is_in_time = busy <= room;
+            busy += work;
             is_in_time
         })
     }
 
-    /// Which of the jobs are kept.
-    fn kept(&self, jobs: &[Quickest], view: &View) -> Vec<bool> {
-        let mut is_kept = vec![true; jobs.len()];
-        let backlogs = || view.occupancies.iter().map(Occupancy::backlog).collect::<Vec<_>>();
-        let mut busy = backlogs();
-        let can_all = jobs.iter().all(|job| {
-            let before = busy[job.device];
-            busy[job.device] += job.work;
-            before <= job.room
-        });
-        if can_all {
-            return is_kept;
+    /// The runner of a device that is worth most to a job when a second costs so much; `None` if none
+    /// is in time.
+    fn best_at(&self, price: f32, job: &Waiting<J>, device: usize, view: &View) -> Option<&Runner> {
+        let mut best: Option<(f32, &Runner)> = None;
+        for wish in &job.wishes {
+            if best.is_some_and(|(most, _)| wish.value <= most) {
+                break;
+            }
+            let mut runners = self.of_model[wish.model].iter().map(|&place| &self.runners[place]);
+            let fits = |runner: &&Runner| runner.device == device && view.is_in_time(job, runner);
+            let Some(runner) = runners.find(fits) else { continue };
+            let worth = wish.value - price * runner.work.as_secs_f32();
+            if best.is_none_or(|(most, _)| worth > most) {
+                best = Some((worth, runner));
+            }
         }
-        let mut busy = backlogs();
+        best.map(|(_, runner)| runner)
+    }
+
+    /// Takes the jobs out of `jobs` that cannot be in time with the others.
+    fn give_up(&self, jobs: &mut Vec<Quickest>, backlogs: &[Duration]) -> Vec<usize> {
+        if can_all(jobs, backlogs.to_vec()) {
+            return Vec::new();
+        }
+        let mut is_kept = vec![true; jobs.len()];
+        let mut busy = backlogs.to_vec();
         let mut heaps = vec![BinaryHeap::new(); busy.len()];
         for (at, job) in jobs.iter().enumerate() {
             let (heap, busy) = (&mut heaps[job.device], &mut busy[job.device]);
@@ -176,53 +184,30 @@ impl<J> Scheduler<J> {
                 *busy -= jobs[weakest].work;
             }
         }
-        is_kept
+        let (mut given_up, mut places) = (Vec::new(), is_kept.into_iter());
+        jobs.retain(|job| {
+            let is_kept = places.next().unwrap_or(true);
+            if !is_kept {
+                given_up.push(job.index);
+            }
+            is_kept
+        });
+        given_up
     }
 
     fn quickest(&self, index: usize, job: &Waiting<J>, view: &View) -> Option<Quickest> {
-        let runner = self.quickest_of(job).min_by_key(|runner| runner.work())?;
-        let occupancy = &view.occupancies[runner.device];
-        let (cost, cores) = (runner.expected, self.devices[runner.device].cores());
-        let spread = runner.spread.max(occupancy.late_by());
-        let left = job.deadline.remaining(view.now).saturating_sub(cost.run + spread);
-        let room = left * cores as u32;
-        Some(Quickest { index, device: runner.device, work: runner.work(), room })
-    }
-
-    /// What can be spent besides the kept jobs.
-    fn spare(&self, jobs: &[Quickest], is_kept: &[bool], view: &View) -> Plan {
-        let mut busy: Vec<Duration> = view.occupancies.iter().map(Occupancy::backlog).collect();
-        let mut spare = vec![Duration::MAX; busy.len()];
-        let mut first: Vec<Option<First>> = busy.iter().map(|_| None).collect();
-        for (job, _) in jobs.iter().zip(is_kept).filter(|(_, is_kept)| **is_kept) {
-            let device = job.device;
-            let slack = job.room.saturating_sub(busy[device]);
-            busy[device] += job.work;
-            match &mut first[device] {
-                None => {
-                    let (index, work) = (job.index, job.work);
-                    first[device] = Some(First { index, work, spare: Duration::MAX });
-                }
-                Some(first) => first.spare = first.spare.min(slack),
-            }
-            spare[device] = spare[device].min(slack);
-        }
-        let of = |wanted: bool| {
-            let chosen = jobs.iter().zip(is_kept).filter(move |(_, kept)| **kept == wanted);
-            chosen.map(|(job, _)| job.index)
-        };
-        let covered = self.new_jobs().filter(|(_, job)| job.is_covered_by_clock());
-        let covered = covered.map(|(index, _)| index);
-        let order = self.in_turn(of(true)).chain(of(false)).chain(covered).collect();
-        let prices = vec![0.0; first.len()];
-        Plan { order, spare, prices, first }
+        let runner = self.quickest_of(job).min_by_key(|runner| runner.work)?;
+        let (device, work) = (runner.device, runner.work);
+        let needed = view.prospects[runner.place].needed;
+        let left = job.deadline.remaining(view.now).saturating_sub(needed);
+        let room = left * self.devices[device].cores() as u32;
+        Some(Quickest { index, device, work, room })
     }
 
     /// Kept jobs in the order in which they are to be started: those due first, unless a stream is
     /// about to lose a frame for want of room. Then the stream with the strongest claim goes first, with
     /// its oldest frame, so that losses fall where claims are weak.
-    fn in_turn(&self, kept: impl Iterator<Item = usize>) -> impl Iterator<Item = usize> {
-        let mut kept: Vec<usize> = kept.collect();
+    fn in_turn(&self, mut kept: Vec<usize>) -> impl Iterator<Item = usize> {
         let strongest = self.strongest_in_need(&kept);
         if let Some(place) = strongest {
             kept[..=place].rotate_right(1);
@@ -239,4 +224,29 @@ impl<J> Scheduler<J> {
         }
         (0..kept.len()).rev().max_by_key(|&place| self.streams.claim(stream(place)))
     }
+}
+
+/// Whether all jobs can be in time, each with its quickest run, on devices that are `busy` as long.
+fn can_all(jobs: &[Quickest], mut busy: Vec<Duration>) -> bool {
+    jobs.iter().all(|job| {
+        let before = busy[job.device];
+        busy[job.device] += job.work;
+        before <= job.room
+    })
+}
+
+/// By device: what can be spent besides the kept jobs, and the first of them.
+fn spare(kept: &[Quickest], mut busy: Vec<Duration>) -> (Vec<Duration>, Vec<Option<First>>) {
+    let mut spare = vec![Duration::MAX; busy.len()];
+    let mut first: Vec<Option<First>> = busy.iter().map(|_| None).collect();
+    for &Quickest { index, device, work, room } in kept {
+        let slack = room.saturating_sub(busy[device]);
+        busy[device] += work;
+        match &mut first[device] {
+            None => first[device] = Some(First { index, work, spare: Duration::MAX }),
+            Some(first) => first.spare = first.spare.min(slack),
+        }
+        spare[device] = spare[device].min(slack);
+    }
+    (spare, first)
 }

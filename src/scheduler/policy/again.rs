@@ -71,7 +71,7 @@ impl<J> Scheduler<J> {
         let runner = &self.runners[place];
         let is_urgent = |job: &Waiting<J>| job.pace == Pace::Clock && job.standing == Standing::New;
         let mut urgent = self.new_jobs().filter(|(_, job)| is_urgent(job));
-        !plan.has_room_besides(runner.work(), runner.device)
+        !plan.has_room_besides(runner.work, runner.device)
             || urgent.any(|(_, job)| self.is_full_at(job.stream))
     }
 }

@@ -46,19 +46,22 @@ impl<J> Scheduler<J> {
             let runner = &self.runners[**place];
             runner.expected.total() + runner.spread <= left
         };
-        let worth = |wish: &Wish| {
-            let place = *self.of_model[wish.model].iter().find(fits)?;
-            Some((wish.value - self.price_of(place, Duration::ZERO), place))
-        };
+        let prices = self.prices(Duration::ZERO);
         let mut best: Option<(f32, usize)> = None;
-        for (worth, place) in wishes.iter().filter_map(worth) {
+        for wish in wishes {
+            if best.is_some_and(|(most, _)| wish.value <= most) {
+                break;
+            }
+            let Some(&place) = self.of_model[wish.model].iter().find(fits) else { continue };
+            let runner = &self.runners[place];
+            let worth = wish.value - prices[runner.device] * runner.work.as_secs_f32();
             if best.is_none_or(|(most, _)| worth > most) {
                 best = Some((worth, place));
             }
         }
         match best {
             Some((worth, place)) if worth > 0.0 => {
-                let (work, device) = (self.runners[place].work(), self.runners[place].device);
+                let (work, device) = (self.runners[place].work, self.runners[place].device);
                 self.devices[device].price.ask(work);
                 Asked { work, device }
             }
@@ -66,11 +69,17 @@ impl<J> Scheduler<J> {
         }
     }
 
+    /// By device: what a second of a core is worth to the frames to come, to a frame that has asked
+    /// for `asked` core time.
+    fn prices(&self, asked: Duration) -> Vec<f32> {
+        self.devices.iter().map(|device| device.price.per_second(asked)).collect()
+    }
+
     /// What a run costs the frames to come, as a share of right answers, if the frame has asked for
     /// `asked` core time before.
     pub(super) fn price_of(&self, place: usize, asked: Duration) -> f32 {
         let runner = &self.runners[place];
-        self.devices[runner.device].price.per_second(asked) * runner.work().as_secs_f32()
+        self.devices[runner.device].price.per_second(asked) * runner.work.as_secs_f32()
     }
 
     /// The best that a new job can get on the devices that are open: of the runs that are in time
@@ -79,15 +88,20 @@ impl<J> Scheduler<J> {
     /// is worth more; `None` if no device is open to it.
     pub(super) fn choose(&self, index: usize, plan: &Plan, view: &View) -> Option<Option<Choice>> {
         let job = &self.waiting[index];
+        let prices = self.prices(job.asked.work);
         let mut best: Option<(f32, usize, usize)> = None;
         let mut quickest: Option<(Duration, usize, usize)> = None;
         for (rank, wish) in job.wishes.iter().enumerate() {
+            // Neither it nor those after it are worth more, were they for nothing.
+            if best.is_some_and(|(most, ..)| wish.value <= most) {
+                break;
+            }
             for &place in &self.of_model[wish.model] {
                 let runner = &self.runners[place];
                 if !view.is_open_to(job, runner) || !view.is_in_time(job, runner) {
                     continue;
                 }
-                let work = runner.work();
+                let work = runner.work;
                 if quickest.is_none_or(|(least, ..)| work < least) {
                     quickest = Some((work, rank, place));
                 }
@@ -96,8 +110,8 @@ impl<J> Scheduler<J> {
                 }
                 let worth = match job.pace {
                     Pace::Clock => {
-                        let price = plan.prices[runner.device] * work.as_secs_f32();
-                        wish.value - price.max(self.price_of(place, job.asked.work))
+                        let price = plan.prices[runner.device].max(prices[runner.device]);
+                        wish.value - price * work.as_secs_f32()
                     }
                     Pace::Work => wish.value,
                 };

@@ -27,7 +27,7 @@ impl<J> Scheduler<J> {
             let clearing = plan.map_or(0.0, |plan| plan.prices[runner.device]);
             let price = match job.pace {
                 Pace::Clock => {
-                    let of_work = clearing * runner.work().as_secs_f32();
+                    let of_work = clearing * runner.work.as_secs_f32();
                     of_work.max(self.price_of(place, job.asked.work))
                 }
                 Pace::Work => 0.0,
