@@ -155,7 +155,9 @@ pub fn end(course: Option<Box<Course>>, ticket: Ticket, stopped_by: Stop, outcom
             }
             course.settle(ticket, stopped_by);
         }
-        Some(course) if matches!(outcome, Outcome::Expired(_) | Outcome::Superseded) => {
+        Some(course)
+            if matches!(outcome, Outcome::Expired(_) | Outcome::Superseded | Outcome::Skipped) =>
+        {
             let resembling = course.witness.as_ref().and_then(Witness::resembling);
             ticket.report(resembling.map_or(outcome, |Resembling { from, difference, answer }| {
                 Outcome::Reused(Reuse::SameScene { from, difference, answer })

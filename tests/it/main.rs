@@ -24,6 +24,7 @@ mod late;
 mod own_model;
 mod policies;
 mod profiling;
+mod rates;
 mod real;
 mod replay;
 mod simulating;
