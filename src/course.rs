@@ -197,7 +197,9 @@ pub fn end(course: Option<Box<Course>>, ticket: Ticket, stopped_by: Stop, outcom
             }
             course.settle(ticket, stopped_by);
         }
-        Some(course) if matches!(outcome, Outcome::Expired(_) | Outcome::Superseded) => {
+        Some(course)
+            if matches!(outcome, Outcome::Expired(_) | Outcome::Superseded | Outcome::Skipped) =>
+        {
             let newest = course.witness.as_ref().and_then(Witness::scene).map(|scene| scene.latest);
             let latest = newest.or(course.fallback);
             ticket.report(latest.map_or(outcome, |latest| Outcome::Reused(latest.into())));

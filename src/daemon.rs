@@ -32,7 +32,7 @@ use crate::models::ModelId;
 use crate::output::{self, OutputEvent, Progress, Summary};
 use crate::scheduler::estimate::OnTime;
 use crate::scheduler::{Discipline, Queue, Scheduler, Terms};
-use crate::select::{self, Every, Habit, Selector};
+use crate::select::{self, Every, Habit, Selector, TargetRate};
 use crate::threads::Threads;
 
 /// Settled frames that the output stage may lag behind by. A reader that stops reading stops the
@@ -79,13 +79,16 @@ pub struct StreamPlan {
     pub delivery: Delivery,
     /// Of its frames, one in this many is classified.
     pub every: Every,
+    /// How many are classified in a second of the stream at most; `None` for all.
+    pub target_rate: Option<TargetRate>,
     /// What it is promised where not every frame can be answered.
     pub terms: Terms,
 }
 
 impl StreamPlan {
     fn habit(&self) -> Habit {
-        Habit { every: self.every, continuity: self.spec.source.continuity() }
+        let continuity = self.spec.source.continuity();
+        Habit { every: self.every, target_rate: self.target_rate, continuity }
     }
 }
 

@@ -3,7 +3,7 @@
 //! A [`Ticket`] is opened when a frame is captured and travels with it. Stages write what they
 //! learn into its [`Trace`]; whoever settles the frame consumes the ticket with
 //! [`Ticket::report`]. A ticket that is dropped instead reports [`Outcome::Abandoned`], so that
-//! captured = classified + reused + superseded + expired + late + failed + abandoned
+//! captured = classified + reused + superseded + skipped + expired + late + failed + abandoned
 //! at every moment the queues are empty.
 
 mod answer;
@@ -28,6 +28,8 @@ pub enum Outcome {
     Reused(Reuse),
     /// A newer frame of its stream took its place before its turn came.
     Superseded,
+    /// It was beyond the rate at which its stream is to be classified, so no model ran.
+    Skipped,
     /// No model could have finished before its deadline, so none was started.
     Expired(Shortfall),
     /// A run of this model went on for too long beyond the deadline. Whatever it says is dropped.
@@ -216,6 +218,7 @@ impl Settled {
         match self.outcome {
             Outcome::Classified(_) | Outcome::Reused(_) => self.account.deadline.is_met_by(self.at),
             Outcome::Superseded
+            | Outcome::Skipped
             | Outcome::Expired(_)
             | Outcome::Late(_)
             | Outcome::Failed(_)

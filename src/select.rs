@@ -1,6 +1,8 @@
 //! The `select` thread: takes frames out of the mailbox, ranks the models for each, and hands it
 //! to the scheduler, or settles it if it needs none.
 
+mod rate;
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::num::NonZeroUsize;
@@ -9,15 +11,18 @@ use std::time::{Duration, Instant};
 
 use crate::capture::mailbox::Receiver;
 use crate::clock::Clock;
-use crate::course::{Beginning, Course, Guide};
+use crate::course::{self, Beginning, Course, Guide};
 use crate::features::{Extractor, FeatureError};
 use crate::frame::{Frame, Pace, StreamName};
 use crate::models::ModelId;
-use crate::outcome::{Basis, Failure, Outcome, Reuse, Stage};
+use crate::outcome::{Basis, Failure, Outcome, Reuse, Stage, Stop};
 use crate::premodel::{RankedPremodel, Selection};
 use crate::resample::ResampleError;
 use crate::scene::{Continuity, Thumbnailer};
 use crate::scheduler::{Offer, Queue, Task};
+
+use rate::Thinning;
+pub use rate::{TargetRate, TargetRateError};
 
 /// How the models for a frame are ranked.
 pub enum Selector {
@@ -37,6 +42,8 @@ enum Choice {
     Run(Offer, Option<Box<Course>>),
     /// It takes over an answer.
     Reuse(Reuse),
+    /// No model should run on it; it takes over the answer of its scene, if that goes on.
+    Skip(Option<Box<Course>>),
 }
 
 impl Selector {
@@ -63,6 +70,20 @@ impl Selector {
             }
         };
         Ok(Choice::Run(selection.into(), None))
+    }
+
+    /// What is to become of a frame beyond the target rate. A policy that remembers scenes looks at it.
+    fn spare(
+        &mut self,
+        frame: &mut Frame,
+        continuity: Continuity,
+        clock: Clock,
+    ) -> Result<Choice, Box<dyn Error>> {
+        let Self::Adaptive(thumbnailer, guide) = self else { return Ok(Choice::Skip(None)) };
+        match by_scene(thumbnailer, guide, (frame, continuity), clock)? {
+            Choice::Run(_, course) | Choice::Skip(course) => Ok(Choice::Skip(course)),
+            Choice::Reuse(reuse) => Ok(Choice::Reuse(reuse)),
+        }
     }
 }
 
@@ -124,13 +145,15 @@ pub type Every = NonZeroUsize;
 pub struct Habit {
     /// Which are classified.
     pub every: Every,
+    /// How many are classified in a second of the stream at most; `None` for all.
+    pub target_rate: Option<TargetRate>,
     /// Whether they show what those before them show.
     pub continuity: Continuity,
 }
 
 impl Default for Habit {
     fn default() -> Self {
-        Self { every: Every::MIN, continuity: Continuity::Unrelated }
+        Self { every: Every::MIN, target_rate: None, continuity: Continuity::Unrelated }
     }
 }
 
@@ -142,17 +165,26 @@ pub fn run(
     queue: Arc<Queue>,
     clock: Clock,
 ) {
-    let mut taken = BTreeMap::new();
+    let (mut taken, mut thinnings) = (BTreeMap::new(), BTreeMap::new());
     while let Some(mut frame) = mailbox.take() {
         note_wait(&mut frame, clock.now());
         let habit = habits.get(&frame.ticket.account().origin.id.stream).copied();
-        let Habit { every, continuity } = habit.unwrap_or_default();
+        let Habit { every, target_rate, continuity } = habit.unwrap_or_default();
         if is_between(&frame, every, &mut taken) {
             frame.ticket.report(Outcome::Reused(Reuse::Between));
             continue;
         }
-        match selector.choose(&mut frame, continuity, clock) {
+        let is_beyond = target_rate.is_some_and(|rate| is_beyond(&frame, rate, &mut thinnings));
+        let choice = if is_beyond {
+            selector.spare(&mut frame, continuity, clock)
+        } else {
+            selector.choose(&mut frame, continuity, clock)
+        };
+        match choice {
             Ok(Choice::Run(offer, course)) => queue.submit(Task { frame, course }, offer),
+            Ok(Choice::Skip(course)) => {
+                course::end(course, frame.ticket, Stop::Load, Outcome::Skipped);
+            }
             Ok(Choice::Reuse(reuse)) => frame.ticket.report(Outcome::Reused(reuse)),
             Err(error) => {
                 frame.ticket.report(Outcome::Failed(Failure::new(Stage::Features, &*error)));
@@ -175,4 +207,23 @@ fn is_between(frame: &Frame, every: Every, taken: &mut BTreeMap<StreamName, u64>
     let is_between = !taken.is_multiple_of(every.get() as u64);
     *taken += 1;
     is_between
+}
+
+/// Whether a frame is beyond its stream's target rate: by the instants of capture, or where only work
+/// counts by the time of the recording. Images are frames without a time, and all are taken.
+fn is_beyond(
+    frame: &Frame,
+    rate: TargetRate,
+    thinnings: &mut BTreeMap<StreamName, (Instant, Thinning)>,
+) -> bool {
+    let account = frame.ticket.account();
+    let origin = &account.origin;
+    let Some(pts) = origin.pts else { return false };
+    let fresh = || (origin.captured, Thinning::new(rate));
+    let (first, thinning) = thinnings.entry(origin.id.stream.clone()).or_insert_with(fresh);
+    let at = match account.pace {
+        Pace::Clock => origin.captured.saturating_duration_since(*first),
+        Pace::Work => pts,
+    };
+    !thinning.takes(at)
 }

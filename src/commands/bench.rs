@@ -139,7 +139,8 @@ fn replay(
     context: &Context,
 ) -> Result<Duration, Failure> {
     let (spec, delivery) = (spec.clone(), Delivery::Lossless);
-    let stream = StreamPlan { spec, delivery, every: Every::MIN, terms: Terms::default() };
+    let (every, terms) = (Every::MIN, Terms::default());
+    let stream = StreamPlan { spec, delivery, every, target_rate: None, terms };
     let plan = Plan {
         streams: vec![stream],
         roster,

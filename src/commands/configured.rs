@@ -247,7 +247,8 @@ impl<'a> Survey<'a> {
 fn plan(stream: &StreamConfig, source: Source) -> StreamPlan {
     let delivery = delivery(&source, stream.pace);
     let spec = StreamSpec { name: stream.name.clone(), source, budget: stream.budget };
-    StreamPlan { spec, delivery, every: stream.every, terms: stream.terms }
+    let StreamConfig { every, target_rate, terms, .. } = *stream;
+    StreamPlan { spec, delivery, every, target_rate, terms }
 }
 
 /// What to do about a source that the configuration names wrongly; `None` if it does not.

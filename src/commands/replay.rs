@@ -17,6 +17,7 @@ use crate::daemon::{self, Plan, StreamPlan};
 use crate::frame::{Budget, Pace, StreamName};
 use crate::scheduler::estimate::OnTime;
 use crate::scheduler::{Discipline, Terms};
+use crate::select::TargetRate;
 
 /// What `replay` takes.
 #[derive(Debug, Parser)]
@@ -58,6 +59,11 @@ pub struct Arguments {
     /// Classify one frame in N; those between reuse its answer
     #[arg(long, value_name = "N", default_value = "1", allow_negative_numbers = true)]
     every: NonZeroUsize,
+    /// Classify so many frames of a second of video at most; the others take over the answer of their
+    /// scene, or are skipped
+    #[arg(long, value_name = "FRAMES_PER_SECOND", conflicts_with = "every")]
+    #[arg(allow_negative_numbers = true)]
+    target_rate: Option<TargetRate>,
     /// Threads of one inference; with more than one number, as in 1,2, the scheduler chooses
     /// [default: 1]
     #[arg(long, value_name = "N", value_delimiter = ',', allow_negative_numbers = true)]
@@ -207,7 +213,8 @@ impl Arguments {
             let delivery = delivery(&source, pace);
             let spec = StreamSpec { name, source, budget: self.budget };
             let terms = Terms::default();
-            streams.push(StreamPlan { spec, delivery, every: self.every, terms });
+            let (every, target_rate) = (self.every, self.target_rate);
+            streams.push(StreamPlan { spec, delivery, every, target_rate, terms });
         }
         Ok(streams)
     }

@@ -32,6 +32,7 @@ use crate::inference::{LateLimits, Widths};
 use crate::models::{ModelId, Provider};
 use crate::scheduler::Terms;
 use crate::scheduler::estimate::OnTime;
+use crate::select::TargetRate;
 
 /// A configuration, checked as far as the file itself goes.
 #[derive(Clone, Debug)]
@@ -107,6 +108,8 @@ pub struct StreamConfig {
     pub budget: Budget,
     /// One frame in so many is classified; those between reuse its answer.
     pub every: NonZeroUsize,
+    /// Frames per second that are classified at most; `None` for all.
+    pub target_rate: Option<TargetRate>,
     /// Whether files are paced by the clock (`realtime = true`) or by the work on them.
     pub pace: Pace,
     /// What it is promised where not every frame of all streams can be answered.

@@ -162,7 +162,14 @@ fn stream(
     let source = located(value::source(directory));
     let source = section.required("source", "source = \"rtsp://...\"", source);
     let budget = section.required("budget", "budget = \"100ms\"", value::budget);
-    let every = section.optional("every", value::count(SPARSEST)).unwrap_or(ONE);
+    let every = section.optional("every", value::count(SPARSEST));
+    let target_rate = section.optional("target_rate", located(value::target_rate));
+    if let Some(rate) = &target_rate
+        && every.is_some_and(|every| every > ONE)
+    {
+        let fault = rate.location.fault("there is `every` too", "keep one of the two");
+        node.document.note(fault);
+    }
     let pace = section.optional("realtime", value::pace).unwrap_or(Pace::Clock);
     let parameters = section.optional("parameters", value::parameters).unwrap_or_default();
     let terms = terms(&mut section);
@@ -174,7 +181,8 @@ fn stream(
         source: source?,
         parameters,
         budget: budget?,
-        every,
+        every: every.unwrap_or(ONE),
+        target_rate: target_rate.map(|rate| rate.value),
         pace,
         terms,
     })

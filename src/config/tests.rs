@@ -64,6 +64,7 @@ fn a_file_with_every_key() {
         name = "yard"
         source = "clips/*.jpg"
         budget = "1h"
+        target_rate = 7.5
         "#,
     )
     .unwrap();
@@ -92,6 +93,7 @@ fn a_file_with_every_key() {
     assert_eq!((&*door.parameters["width"], &*door.parameters["device"]), ("1280", "/dev/video1"));
     assert_eq!((yard.every.get(), yard.pace, yard.parameters.len()), (1, Pace::Clock, 0));
     assert_eq!(yard.terms, Terms::default());
+    assert_eq!((door.target_rate, yard.target_rate), (None, "7.5".parse().ok()));
 }
 
 #[test]
@@ -444,4 +446,23 @@ fn a_file_on_disk_is_read_from_its_directory() {
     fs::write(&file, format!("{STREAM}[models]\ndirectory = \"m\"\n")).unwrap();
     let config = Config::load(&file).unwrap();
     assert_eq!(config.models.directory.unwrap().value, directory.path().join("m"));
+}
+
+#[test]
+fn a_target_rate_is_a_rate_and_stands_alone() {
+    let with = |line: &str| read(&format!("{STREAM}{line}\n"));
+    assert_eq!(with("target_rate = 5").unwrap().streams[0].target_rate, "5".parse().ok());
+    let cases = [
+        ("target_rate = 0", "this is out of range (write frames per second, like 5 or 7.5"),
+        ("target_rate = -1.5", "this is out of range"),
+        ("target_rate = 1001", "this is out of range"),
+        ("target_rate = inf", "this is out of range"),
+        ("target_rate = \"5\"", "this is a string (write frames per second"),
+        ("every = 3\ntarget_rate = 5", "there is `every` too (keep one of the two)"),
+    ];
+    for (line, words) in cases {
+        let faults = with(line).unwrap_err().to_string();
+        assert!(faults.contains("stream[0].target_rate"), "{line}: {faults}");
+        assert!(faults.contains(words), "{line}: {faults}");
+    }
 }

@@ -16,6 +16,7 @@ use crate::adaptive::Target;
 use crate::frame::{Budget, BudgetError, Pace, StreamName};
 use crate::models::{ModelId, Provider};
 use crate::scheduler::estimate::OnTime;
+use crate::select::TargetRate;
 
 /// Longest name of a stream, in characters.
 const LONGEST_NAME: usize = 64;
@@ -169,6 +170,18 @@ pub(super) fn share(node: &Node<'_>) -> Result<f32, Fault> {
     };
     let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
     share.ok_or_else(|| node.fault("this is out of range", format!("write {expected}")))
+}
+
+/// Frames per second.
+pub(super) fn target_rate(node: &Node<'_>) -> Result<TargetRate, Fault> {
+    let expected = "frames per second, like 5 or 7.5, above 0, 1000 at most";
+    let text = match node.value.get_ref() {
+        DeValue::Float(number) => number.as_str(),
+        DeValue::Integer(number) => number.as_str(),
+        _ => return Err(node.wrong_type(expected)),
+    };
+    let rate = text.parse();
+    rate.map_err(|_| node.fault("this is out of range", format!("write {expected}")))
 }
 
 /// How surely answers are to be in time.

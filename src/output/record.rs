@@ -180,7 +180,7 @@ impl<'a> Detail<'a> {
             Outcome::Failed(failure) => {
                 Some(Self::Failed { error: &failure.error, stage: failure.stage.code() })
             }
-            Outcome::Superseded | Outcome::Abandoned => None,
+            Outcome::Superseded | Outcome::Skipped | Outcome::Abandoned => None,
         }
     }
 
@@ -221,6 +221,7 @@ fn answer<'a>(outcome: &'a Outcome, reusable: Option<&'a Reusable>) -> Option<&'
             Some(answer)
         }
         Outcome::Superseded
+        | Outcome::Skipped
         | Outcome::Expired(_)
         | Outcome::Late(_)
         | Outcome::Failed(_)
@@ -233,6 +234,7 @@ fn outcome_code(outcome: &Outcome) -> &'static str {
         Outcome::Classified(_) => "classified",
         Outcome::Reused(_) => "reused",
         Outcome::Superseded => "superseded",
+        Outcome::Skipped => "skipped",
         Outcome::Expired(_) => "expired",
         Outcome::Late(_) => "late",
         Outcome::Failed(_) => "failed",
@@ -247,6 +249,7 @@ fn reason_code(outcome: &Outcome) -> &'static str {
         Outcome::Reused(Reuse::NearlyEqual { .. }) => "nearly_equal",
         Outcome::Reused(Reuse::SameScene { .. }) => "same_scene",
         Outcome::Superseded => "newer_frame",
+        Outcome::Skipped => "above_target_rate",
         Outcome::Expired(_) => "no_model_fits",
         Outcome::Late(_) => "run_too_long",
         Outcome::Failed(_) => "stage_failed",
@@ -260,6 +263,7 @@ fn runs(outcome: &Outcome) -> &[Run] {
         Outcome::Classified(answer) => &answer.runs,
         Outcome::Reused(_)
         | Outcome::Superseded
+        | Outcome::Skipped
         | Outcome::Expired(_)
         | Outcome::Late(_)
         | Outcome::Failed(_)

@@ -45,7 +45,7 @@ pub struct StreamFigures {
 /// What became of the frames of a stream, or of all streams. The keys in JSON are the field names.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Figures {
-    /// Frames captured: the sum of the seven outcomes and `lost`.
+    /// Frames captured: the sum of the eight outcomes and `lost`.
     pub captured: u64,
     /// Frames that a model answered, in time or hardly later.
     pub classified: u64,
@@ -59,6 +59,8 @@ pub struct Figures {
     pub reused_same_scene: u64,
     /// Frames that a newer one of their stream replaced.
     pub superseded: u64,
+    /// Frames beyond the target rate of their stream.
+    pub skipped: u64,
     /// Frames that no model could have answered in time.
     pub expired: u64,
     /// Frames on which a model ran for too long beyond the deadline, so that its answer was dropped.
@@ -165,6 +167,7 @@ impl Figures {
             reused_nearly_equal: tally.reused_nearly_equal,
             reused_same_scene: tally.reused_same_scene,
             superseded: tally.superseded,
+            skipped: tally.skipped,
             expired: tally.expired,
             late: tally.late,
             failed: tally.failed,
@@ -184,7 +187,8 @@ impl Figures {
 
     fn balance(&self, of: &str) -> Result<(), Imbalance> {
         let outcomes = self.classified + self.reused + self.superseded + self.expired;
-        let outcomes = outcomes + self.late + self.failed + self.abandoned + self.lost;
+        let outcomes =
+            outcomes + self.skipped + self.late + self.failed + self.abandoned + self.lost;
         let by_model = self.models.iter().map(|model| model.frames).sum();
         let answered = self.classified + self.reused;
         let judged = self.met_deadline + self.missed_deadline;
@@ -253,6 +257,7 @@ fn stream_table(summary: &Summary) -> Table {
         "classified",
         "reused",
         "superseded",
+        "skipped",
         "expired",
         "late",
         "failed",
@@ -270,13 +275,14 @@ fn stream_table(summary: &Summary) -> Table {
     table
 }
 
-fn stream_row(name: &str, figures: &Figures) -> [String; 12] {
+fn stream_row(name: &str, figures: &Figures) -> [String; 13] {
     [
         name.to_owned(),
         figures.captured.to_string(),
         figures.classified.to_string(),
         figures.reused.to_string(),
         figures.superseded.to_string(),
+        figures.skipped.to_string(),
         figures.expired.to_string(),
         figures.late.to_string(),
         figures.failed.to_string(),

@@ -19,6 +19,8 @@ pub(super) struct Tally {
     pub(super) reused_nearly_equal: u64,
     pub(super) reused_same_scene: u64,
     pub(super) superseded: u64,
+    /// Frames beyond the target rate.
+    pub(super) skipped: u64,
     pub(super) expired: u64,
     pub(super) late: u64,
     pub(super) failed: u64,
@@ -78,6 +80,7 @@ impl Tally {
         self.reused_nearly_equal += other.reused_nearly_equal;
         self.reused_same_scene += other.reused_same_scene;
         self.superseded += other.superseded;
+        self.skipped += other.skipped;
         self.expired += other.expired;
         self.late += other.late;
         self.failed += other.failed;
@@ -110,6 +113,7 @@ impl Tally {
             Outcome::Reused(Reuse::NearlyEqual { .. }) => &mut self.reused_nearly_equal,
             Outcome::Reused(Reuse::SameScene { .. }) => &mut self.reused_same_scene,
             Outcome::Superseded => &mut self.superseded,
+            Outcome::Skipped => &mut self.skipped,
             Outcome::Expired(_) => &mut self.expired,
             Outcome::Late(_) => &mut self.late,
             Outcome::Failed(_) => &mut self.failed,

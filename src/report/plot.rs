@@ -5,8 +5,13 @@
 //! by colour alone: there is a shape, a pattern of lines, a label or an order besides.
 
 use std::io;
+use std::ops::Range;
 
+use plotters::chart::MeshStyle;
 use plotters::coord::Shift;
+use plotters::coord::cartesian::Cartesian2d;
+use plotters::coord::ranged1d::Ranged;
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
@@ -194,6 +199,13 @@ pub struct Key {
     pub name: String,
 }
 
+impl Key {
+    /// What is told apart by a patch of colour.
+    pub fn patch(colour: RGBColor, name: impl Into<String>) -> Self {
+        Self { outlines: marks::patch(), colour, name: name.into() }
+    }
+}
+
 /// The names of marks, one after the other from `at`, wrapping before `right`.
 pub fn legend(canvas: &Canvas<'_>, keys: &[Key], at: (i32, i32), right: i32) -> Drawn {
     let (mut x, mut y) = at;
@@ -207,6 +219,75 @@ pub fn legend(canvas: &Canvas<'_>, keys: &[Key], at: (i32, i32), right: i32) -> 
         x += wide;
     }
     Ok(())
+}
+
+/// A chart with two even axes.
+pub type Linear<'a, 'b> =
+    ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+
+/// Gives axes and guides the look that they have in all plots.
+pub fn plain<'m, 'a, 'b, 'c, X: Ranged, Y: Ranged>(
+    mesh: &'m mut MeshStyle<'a, 'b, X, Y, SVGBackend<'c>>,
+) -> &'m mut MeshStyle<'a, 'b, X, Y, SVGBackend<'c>> {
+    mesh.bold_line_style(GRID)
+        .light_line_style(TRANSPARENT)
+        .axis_style(MUTED)
+        .label_style(font(SMALL, INK))
+        .axis_desc_style(font(TEXT, INK))
+}
+
+/// Rows of horizontal bars, the first one on top, each with its name to the left.
+pub struct Rows<'t> {
+    /// How many there are.
+    pub count: usize,
+    /// Pixels for their names.
+    pub names: i32,
+    /// Pixels above them and to their right.
+    pub margins: (i32, i32),
+    /// What the axis goes from and to.
+    pub scale: Range<f64>,
+    /// What the axis shows.
+    pub title: &'t str,
+    /// How numbers on the axis are written.
+    pub numbers: &'t dyn Fn(&f64) -> String,
+}
+
+impl Rows<'_> {
+    /// Draws the axis and its guides; the rows are one unit high each.
+    pub fn chart<'c, 'b>(&self, canvas: &Canvas<'b>) -> Result<Linear<'c, 'b>, DrawError> {
+        let mut chart = ChartBuilder::on(canvas)
+            .margin_top(self.margins.0)
+            .margin_right(self.margins.1)
+            .x_label_area_size(46)
+            .y_label_area_size(self.names)
+            .build_cartesian_2d(self.scale.clone(), self.count as f64..0.0)?;
+        plain(&mut chart.configure_mesh())
+            .disable_y_mesh()
+            .y_labels(0)
+            .x_label_formatter(&self.numbers)
+            .x_desc(self.title)
+            .draw()?;
+        Ok(chart)
+    }
+
+    /// Writes the name of a row whose middle is at this height.
+    pub fn name(&self, canvas: &Canvas<'_>, text: &str, middle: i32) -> Drawn {
+        let at = (self.names - 8, middle);
+        write(canvas, text, at, (HPos::Right, VPos::Center), font(TEXT, INK))
+    }
+}
+
+/// Where points of a row lie on the canvas, by their value and their height in the row.
+pub fn in_row(
+    chart: &Linear<'_, '_>,
+    canvas: &Canvas<'_>,
+    row: usize,
+) -> impl Fn(f64, f64) -> (i32, i32) {
+    let top = canvas.get_base_pixel().1;
+    move |x, y| {
+        let (x, y) = chart.backend_coord(&(x, row as f64 + y));
+        (x, y - top)
+    }
 }
 
 /// The values that can be drawn, and some room around them; `None` if there are none.

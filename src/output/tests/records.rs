@@ -54,6 +54,7 @@ fn every_kind() -> Run {
         camera.settle(11, Outcome::Classified(weighed())),
         camera.settle(12, late()),
         camera.settle(13, same_scene(11)),
+        camera.settle(14, Outcome::Skipped),
     ])
 }
 
@@ -133,7 +134,7 @@ fn records_of_every_outcome_are_as_the_schema_says() {
 #[test]
 fn broken_records_are_not_as_the_schema_says() {
     let schema = schema();
-    let broken: [(&str, &str, Value); 32] = [
+    let broken: [(&str, &str, Value); 34] = [
         ("classified", "/frame", json!(-1)),
         ("classified", "/captured_at", json!("2023-11-14 22:13:20")),
         ("classified", "/outcome", json!("guessed")),
@@ -165,6 +166,8 @@ fn broken_records_are_not_as_the_schema_says() {
         ("late", "/met_deadline", json!(true)),
         ("failed", "/stage", json!("coffee")),
         ("failed", "/error", json!("")),
+        ("skipped", "/labels", json!([{"class": 1, "label": "x", "confidence": 0.5}])),
+        ("skipped", "/reason", json!("newer_frame")),
         ("abandoned", "/labels", json!([{"class": 1, "label": "x", "confidence": 0.5}])),
     ];
     for (outcome, pointer, value) in broken {

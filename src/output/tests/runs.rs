@@ -202,6 +202,7 @@ fn any_outcome() -> impl Strategy<Value = Outcome> {
         Just(same_scene(0)),
         Just(Outcome::Classified(weighed())),
         Just(Outcome::Superseded),
+        Just(Outcome::Skipped),
         Just(expired()),
         Just(late()),
         Just(failed()),

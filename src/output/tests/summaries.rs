@@ -30,7 +30,7 @@ fn as_json_it_counts_each_stream_and_the_total() {
     let summary = serde_json::to_value(two_streams()).unwrap();
     let total = json!({
         "captured": 6, "classified": 3, "reused": 1, "reused_between": 1,
-        "reused_nearly_equal": 0, "reused_same_scene": 0, "superseded": 1, "expired": 0, "late": 0, "failed": 1,
+        "reused_nearly_equal": 0, "reused_same_scene": 0, "superseded": 1, "skipped": 0, "expired": 0, "late": 0, "failed": 1,
         "abandoned": 0, "lost": 0, "met_deadline": 3, "missed_deadline": 1, "effective": 0.5, "wall_s": 0.4,
         "frames_per_s": 15.0, "runs": 3, "mean_runs": 0.75, "mean_inference_ms": 27.5,
         "models": [
@@ -48,7 +48,7 @@ fn as_json_it_counts_each_stream_and_the_total() {
         json!({
             "stream": "yard", "captured": 1, "classified": 0, "reused": 0, "reused_between": 0,
             "reused_nearly_equal": 0, "reused_same_scene": 0, "runs": 0, "mean_runs": null, "mean_inference_ms": null,
-            "superseded": 0,
+            "superseded": 0, "skipped": 0,
             "expired": 0, "late": 0, "failed": 1, "abandoned": 0, "lost": 0, "met_deadline": 0,
             "missed_deadline": 0,
             "effective": 0.0, "wall_s": 0.3, "frames_per_s": 3.333333, "models": [],
@@ -61,10 +61,10 @@ fn for_people_it_is_a_short_table() {
     let expected = "\
 6 frames in 0.4 s (15.0 frames/s), 50.0 % answered in time
 
-stream  captured  classified  reused  superseded  expired  late  failed  abandoned  lost  missed  in time
-door           5           3       1           1        0     0       0          0     0       1   60.0 %
-yard           1           0       0           0        0     0       1          0     0       0    0.0 %
-total          6           3       1           1        0     0       1          0     0       1   50.0 %
+stream  captured  classified  reused  superseded  skipped  expired  late  failed  abandoned  lost  missed  in time
+door           5           3       1           1        0        0     0       0          0     0       1   60.0 %
+yard           1           0       0           0        0        0     0       1          0     0       0    0.0 %
+total          6           3       1           1        0        0     0       1          0     0       1   50.0 %
 
 model  provider  frames   share  runs  p50 ms  p95 ms
 big         cpu       1  33.3 %     1    89.6    89.6

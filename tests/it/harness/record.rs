@@ -7,8 +7,8 @@ use jsonschema::Validator;
 use serde_json::Value;
 
 /// The outcomes, as records and summaries name them.
-const OUTCOMES: [&str; 7] =
-    ["classified", "reused", "superseded", "expired", "late", "failed", "abandoned"];
+const OUTCOMES: [&str; 8] =
+    ["classified", "reused", "superseded", "skipped", "expired", "late", "failed", "abandoned"];
 
 static SCHEMA: LazyLock<Validator> = LazyLock::new(|| {
     let schema = serde_json::from_str(classifyd::output::RECORD_SCHEMA).expect("JSON");

@@ -4,10 +4,9 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
 use super::colour;
-use crate::report::marks;
 use crate::report::plot::{
-    Canvas, DrawError, Drawn, GRID, INK, Key, MUTED, Plot, SMALL, TEXT, font, legend, name,
-    readable_on, width, write,
+    Canvas, DrawError, Drawn, INK, Key, Plot, Rows, font, in_row, legend, name, readable_on, width,
+    write,
 };
 use crate::simulate::figures::{Case, Entry, Kind, RunFigures};
 use crate::simulate::summary::shown;
@@ -51,38 +50,20 @@ pub fn plot(id: String, case: &Case) -> Result<Option<Plot>, DrawError> {
 
 fn paint(canvas: &Canvas<'_>, entries: &[&Entry]) -> Drawn {
     let (top, rest) = canvas.split_vertically(LEGEND);
-    let key = |(name, colour, _): &Part| Key {
-        outlines: marks::patch(),
-        colour: *colour,
-        name: (*name).to_owned(),
-    };
-    let keys: Vec<Key> = PARTS.iter().map(key).collect();
+    let keys = PARTS.map(|(name, colour, _)| Key::patch(colour, name));
     legend(&top, &keys, (NAMES, 14), WIDTH as i32)?;
-    let rows = entries.len() as f64;
-    let mut chart = ChartBuilder::on(&rest)
-        .margin_right(24)
-        .x_label_area_size(46)
-        .y_label_area_size(NAMES)
-        .build_cartesian_2d(0.0..100.0, rows..0.0)?;
-    chart
-        .configure_mesh()
-        .disable_y_mesh()
-        .y_labels(0)
-        .bold_line_style(GRID)
-        .light_line_style(TRANSPARENT)
-        .axis_style(MUTED)
-        .label_style(font(SMALL, INK))
-        .axis_desc_style(font(TEXT, INK))
-        .x_label_formatter(&|percent| format!("{percent:.0}"))
-        .x_desc("share of the captured frames, %")
-        .draw()?;
+    let rows = Rows {
+        count: entries.len(),
+        names: NAMES,
+        margins: (0, 24),
+        scale: 0.0..100.0,
+        title: "share of the captured frames, %",
+        numbers: &|percent| format!("{percent:.0}"),
+    };
+    let chart = rows.chart(&rest)?;
     for (row, entry) in entries.iter().enumerate() {
-        let pixel = |x: f64, y: f64| {
-            let (x, y) = chart.backend_coord(&(x, row as f64 + y));
-            (x, y - rest.get_base_pixel().1)
-        };
-        let at = (NAMES - 8, pixel(0.0, 0.5).1);
-        write(&rest, &name(&entry.policy), at, (HPos::Right, VPos::Center), font(TEXT, INK))?;
+        let pixel = in_row(&chart, &rest, row);
+        rows.name(&rest, &name(&entry.policy), pixel(0.0, 0.5).1)?;
         match &entry.run {
             Some(run) => stack(&rest, entry, run, pixel)?,
             None => limit(&rest, entry.kind, entry.effective_accuracy.mean, pixel)?,

@@ -4,9 +4,8 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
 use super::{BEST_FIXED, colour};
-use crate::report::marks;
 use crate::report::plot::{
-    Canvas, DrawError, Drawn, GRID, INK, Key, MUTED, Plot, SMALL, TEXT, font, legend, name, write,
+    Canvas, DrawError, Drawn, INK, Key, Plot, Rows, font, in_row, legend, name, write,
 };
 use crate::simulate::figures::{Carried, Kind, Plan, PlanRow};
 
@@ -40,41 +39,24 @@ fn bars(row: &PlanRow) -> [Option<&Carried>; 2] {
 
 fn paint(canvas: &Canvas<'_>, plan: &Plan) -> Drawn {
     let (top, rest) = canvas.split_vertically(LEGEND);
-    let key = |kind, name: &str| Key {
-        outlines: marks::patch(),
-        colour: colour(kind),
-        name: name.to_owned(),
-    };
-    let keys = [key(Kind::Ours, "ours"), key(Kind::Fixed, BEST_FIXED)];
+    let keys = [(Kind::Ours, "ours"), (Kind::Fixed, BEST_FIXED)];
+    let keys = keys.map(|(kind, name)| Key::patch(colour(kind), name));
     legend(&top, &keys, (NAMES, 14), WIDTH as i32)?;
     let all = plan.rows.iter().flat_map(|row| bars(row).into_iter().flatten());
     let most = all.map(|carried| carried.cameras).max().unwrap_or(0).max(1);
-    let rows = plan.rows.len() as f64;
-    let mut chart = ChartBuilder::on(&rest)
-        .margin_right(40)
-        .x_label_area_size(46)
-        .y_label_area_size(NAMES)
-        .build_cartesian_2d(0.0..most as f64, rows..0.0)?;
-    chart
-        .configure_mesh()
-        .disable_y_mesh()
-        .y_labels(0)
-        .bold_line_style(GRID)
-        .light_line_style(TRANSPARENT)
-        .axis_style(MUTED)
-        .label_style(font(SMALL, INK))
-        .axis_desc_style(font(TEXT, INK))
-        .x_label_formatter(&|cameras| format!("{cameras:.0}"))
-        .x_desc("cameras")
-        .draw()?;
+    let rows = Rows {
+        count: plan.rows.len(),
+        names: NAMES,
+        margins: (0, 40),
+        scale: 0.0..most as f64,
+        title: "cameras",
+        numbers: &|cameras| format!("{cameras:.0}"),
+    };
+    let chart = rows.chart(&rest)?;
     for (number, row) in plan.rows.iter().enumerate() {
-        let pixel = |x: f64, y: f64| {
-            let (x, y) = chart.backend_coord(&(x, number as f64 + y));
-            (x, y - rest.get_base_pixel().1)
-        };
+        let pixel = in_row(&chart, &rest, number);
         let text = format!("{}, {} frames/s", name(&row.variant), row.rate);
-        let at = (NAMES - 8, pixel(0.0, 0.5).1);
-        write(&rest, &text, at, (HPos::Right, VPos::Center), font(TEXT, INK))?;
+        rows.name(&rest, &text, pixel(0.0, 0.5).1)?;
         for ((carried, kind), from) in
             bars(row).into_iter().zip([Kind::Ours, Kind::Fixed]).zip([0.14, 0.52])
         {

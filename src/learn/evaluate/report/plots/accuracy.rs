@@ -8,11 +8,12 @@ use plotters::style::text_anchor::{HPos, VPos};
 
 use super::labels::{Area, Labels};
 use super::{
-    Canvas, DrawError, Drawn, GRID, INK, Key, MUTED, Plot, SMALL, TEXT, colour, font, legend,
-    marks, name, span, width, write,
+    Canvas, DrawError, Drawn, INK, Key, MUTED, Plot, SMALL, colour, font, legend, marks, name,
+    span, width, write,
 };
 use crate::learn::evaluate::figures::{Curve, Entry, Group, Interval, Kind, Point};
 use crate::report::numbers::three_digits;
+use crate::report::plot::plain;
 
 const SIZE: (u32, u32) = (960, 700);
 const LEGEND: i32 = 34;
@@ -106,13 +107,7 @@ fn paint(canvas: &Canvas<'_>, group: &Group, ranges: &Ranges) -> Drawn {
 }
 
 fn mesh(chart: &mut Chart<'_, '_>) -> Drawn {
-    chart
-        .configure_mesh()
-        .bold_line_style(GRID)
-        .light_line_style(TRANSPARENT)
-        .axis_style(MUTED)
-        .label_style(font(SMALL, INK))
-        .axis_desc_style(font(TEXT, INK))
+    plain(&mut chart.configure_mesh())
         .x_labels(24)
         .y_labels(10)
         .x_label_formatter(&|time| format!("{time}"))

@@ -1,18 +1,16 @@
 //! Bars: what features are worth, and what is right in time.
 
-use plotters::coord::cartesian::Cartesian2d;
-use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
 use super::{
-    Canvas, DrawError, Drawn, GRID, INK, Key, MUTED, Plot, SMALL, TEXT, colour, font, legend,
-    marks, name, span, write,
+    Canvas, DrawError, Drawn, INK, Key, Plot, SMALL, colour, font, legend, name, span, write,
 };
 use crate::learn::evaluate::figures::{Group, Importance, Interval, Kind};
 use crate::learn::evaluate::findings::best_in_time;
 use crate::learn::evaluate::report::tables::budgets;
 use crate::report::numbers::{budget as budget_text, signed, tenth};
+use crate::report::plot::{Linear, Rows, plain};
 
 const WIDTH: u32 = 960;
 const ROW: usize = 26;
@@ -52,38 +50,26 @@ pub fn importance(all: &[Importance]) -> Result<Option<Plot>, DrawError> {
 }
 
 fn lost(canvas: &Canvas<'_>, features: &[&Importance], span: (f64, f64)) -> Drawn {
-    let rows = features.len() as f64;
-    let mut chart = ChartBuilder::on(canvas)
-        .margin_top(8)
-        .margin_right(30)
-        .x_label_area_size(46)
-        .y_label_area_size(220)
-        .build_cartesian_2d(span.0..span.1, rows..0.0)?;
-    chart
-        .configure_mesh()
-        .disable_y_mesh()
-        .y_labels(0)
-        .bold_line_style(GRID)
-        .light_line_style(TRANSPARENT)
-        .axis_style(MUTED)
-        .label_style(font(SMALL, INK))
-        .axis_desc_style(font(TEXT, INK))
-        .x_label_formatter(&|points| signed(*points))
-        .x_desc("points of top-1 accuracy lost when the feature is shuffled")
-        .draw()?;
-    let left = chart.plotting_area().get_pixel_range().0.start;
+    let rows = Rows {
+        count: features.len(),
+        names: 220,
+        margins: (8, 30),
+        scale: span.0..span.1,
+        title: "points of top-1 accuracy lost when the feature is shuffled",
+        numbers: &|points| signed(*points),
+    };
+    let chart = rows.chart(canvas)?;
     for (row, feature) in features.iter().enumerate() {
         let (row, points) = (row as f64, feature.points_lost);
         let bar = [(points.min(0.0), row + 0.18), (points.max(0.0), row + 0.82)];
         chart.plotting_area().draw(&Rectangle::new(bar, colour(Kind::Single).filled()))?;
         let (end, middle) = chart.backend_coord(&(points, row + 0.5));
-        let label = name(&feature.feature);
-        write(canvas, &label, (left - 8, middle), (HPos::Right, VPos::Center), font(TEXT, INK))?;
+        rows.name(canvas, &name(&feature.feature), middle)?;
         let (gap, side) = if points < 0.0 { (-5, HPos::Right) } else { (5, HPos::Left) };
         let value = signed(points);
         write(canvas, &value, (end + gap, middle), (side, VPos::Center), font(SMALL, INK))?;
     }
-    let zero = vec![(0.0, 0.0), (0.0, rows)];
+    let zero = vec![(0.0, 0.0), (0.0, features.len() as f64)];
     chart.plotting_area().draw(&PathElement::new(zero, INK))
 }
 
@@ -113,11 +99,7 @@ pub fn effective(group: &Group) -> Result<Option<Plot>, DrawError> {
 
 fn in_time(canvas: &Canvas<'_>, group: &Group, budgets: &[f64], kinds: &[Kind]) -> Drawn {
     let (top, rest) = canvas.split_vertically(32);
-    let key = |kind: &Kind| Key {
-        outlines: marks::patch(),
-        colour: colour(*kind),
-        name: kind.to_string(),
-    };
+    let key = |kind: &Kind| Key::patch(colour(*kind), kind.to_string());
     legend(&top, &kinds.iter().map(key).collect::<Vec<_>>(), (68, 14), WIDTH as i32)?;
     let mut chart = ChartBuilder::on(&rest)
         .margin_left(12)
@@ -126,15 +108,9 @@ fn in_time(canvas: &Canvas<'_>, group: &Group, budgets: &[f64], kinds: &[Kind]) 
         .x_label_area_size(46)
         .y_label_area_size(58)
         .build_cartesian_2d(0.0..budgets.len() as f64, 0.0..100.0)?;
-    chart
-        .configure_mesh()
+    plain(&mut chart.configure_mesh())
         .disable_x_mesh()
         .x_labels(0)
-        .bold_line_style(GRID)
-        .light_line_style(TRANSPARENT)
-        .axis_style(MUTED)
-        .label_style(font(SMALL, INK))
-        .axis_desc_style(font(TEXT, INK))
         .y_label_formatter(&|percent| format!("{percent:.0}"))
         .x_desc("budget of an image")
         .y_desc("right and in time, %")
@@ -153,8 +129,6 @@ fn in_time(canvas: &Canvas<'_>, group: &Group, budgets: &[f64], kinds: &[Kind]) 
     }
     Ok(())
 }
-
-type Linear<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
 fn bar(
     chart: &Linear<'_, '_>,

@@ -7,11 +7,12 @@ use plotters::style::text_anchor::{HPos, VPos};
 
 use super::labels::{Area, Labels};
 use super::{
-    Canvas, DrawError, Drawn, GRID, INK, Key, MUTED, Plot, SMALL, TEXT, font, legend, marks,
-    model_colour, name, span, width, write,
+    Canvas, DrawError, Drawn, Key, MUTED, Plot, SMALL, font, legend, marks, model_colour, name,
+    span, width, write,
 };
 use crate::learn::evaluate::figures::Deployed;
 use crate::report::numbers::ms;
+use crate::report::plot::plain;
 
 const SIZE: (u32, u32) = (960, 420);
 
@@ -59,15 +60,9 @@ fn paint(canvas: &Canvas<'_>, points: &[&Deployed], accuracy: (f64, f64)) -> Dra
         .x_label_area_size(46)
         .y_label_area_size(58)
         .build_cartesian_2d(0.6..most as f64 + 0.4, accuracy.0..accuracy.1)?;
-    chart
-        .configure_mesh()
+    plain(&mut chart.configure_mesh())
         .disable_x_mesh()
         .x_labels(most + 2)
-        .bold_line_style(GRID)
-        .light_line_style(TRANSPARENT)
-        .axis_style(MUTED)
-        .label_style(font(SMALL, INK))
-        .axis_desc_style(font(TEXT, INK))
         .x_label_formatter(&whole)
         .y_label_formatter(&|accuracy| format!("{accuracy:.0}"))
         .x_desc("models to choose among")

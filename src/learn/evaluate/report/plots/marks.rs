@@ -2,7 +2,7 @@
 
 use crate::learn::evaluate::figures::Kind;
 
-pub use crate::report::marks::{Outlines, disc, draw, patch, ring};
+pub use crate::report::marks::{Outlines, disc, draw, ring};
 use crate::report::marks::{rectangle, round};
 
 /// The mark of a kind.

@@ -4,10 +4,11 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
 use super::{
-    Canvas, DrawError, Drawn, GRID, INK, Key, MUTED, Plot, SMALL, TEXT, font, legend, marks,
-    model_colour, name, readable_on, width, write,
+    Canvas, DrawError, Drawn, Key, Plot, SMALL, font, legend, model_colour, name, readable_on,
+    width, write,
 };
 use crate::learn::evaluate::figures::{Entry, Group, Kind, Share};
+use crate::report::plot::{Rows, in_row};
 
 const WIDTH: u32 = 960;
 const ROW: usize = 30;
@@ -72,11 +73,7 @@ fn legend_rows(models: &[&str]) -> usize {
 }
 
 fn paint(canvas: &Canvas<'_>, entries: &[&Entry], models: &[&str], top: i32) -> Drawn {
-    let key = |(position, model): (usize, &&str)| Key {
-        outlines: marks::patch(),
-        colour: model_colour(position),
-        name: name(model),
-    };
+    let key = |(position, model): (usize, &&str)| Key::patch(model_colour(position), name(model));
     let keys: Vec<Key> = models.iter().enumerate().map(key).collect();
     let (head, rest) = canvas.split_vertically(top);
     legend(&head, &keys, (NAMES, 14), WIDTH as i32)?;
@@ -84,31 +81,18 @@ fn paint(canvas: &Canvas<'_>, entries: &[&Entry], models: &[&str], top: i32) -> 
         entry.shares.iter().filter(|share| drawable(share)).map(|share| share.percent).sum()
     };
     let longest = entries.iter().map(total).fold(100.0, f64::max);
-    let rows = entries.len() as f64;
-    let mut chart = ChartBuilder::on(&rest)
-        .margin_right(20)
-        .x_label_area_size(46)
-        .y_label_area_size(NAMES)
-        .build_cartesian_2d(0.0..longest, rows..0.0)?;
-    chart
-        .configure_mesh()
-        .disable_y_mesh()
-        .y_labels(0)
-        .bold_line_style(GRID)
-        .light_line_style(TRANSPARENT)
-        .axis_style(MUTED)
-        .label_style(font(SMALL, INK))
-        .axis_desc_style(font(TEXT, INK))
-        .x_label_formatter(&|percent| format!("{percent:.0}"))
-        .x_desc("share of the images that the model ran on, %")
-        .draw()?;
+    let rows = Rows {
+        count: entries.len(),
+        names: NAMES,
+        margins: (0, 20),
+        scale: 0.0..longest,
+        title: "share of the images that the model ran on, %",
+        numbers: &|percent| format!("{percent:.0}"),
+    };
+    let chart = rows.chart(&rest)?;
     for (row, entry) in entries.iter().enumerate() {
-        let pixel = |x: f64, y: f64| {
-            let (x, y) = chart.backend_coord(&(x, row as f64 + y));
-            (x, y - rest.get_base_pixel().1)
-        };
-        let at = (NAMES - 8, pixel(0.0, 0.5).1);
-        write(&rest, &name(&entry.name), at, (HPos::Right, VPos::Center), font(TEXT, INK))?;
+        let pixel = in_row(&chart, &rest, row);
+        rows.name(&rest, &name(&entry.name), pixel(0.0, 0.5).1)?;
         stack(&rest, entry, models, pixel)?;
     }
     Ok(())
