@@ -2,6 +2,7 @@
 
 mod admission;
 mod again;
+mod arrivals;
 mod choice;
 mod explain;
 mod newest_wins;
@@ -19,6 +20,7 @@ use crate::outcome::{Considered, Reason, Shortfall, Stop};
 use crate::premodel::Selection;
 
 use admission::Plan;
+use arrivals::Arrivals;
 use choice::{Choice, Wish};
 
 /// Frames of one stream that may wait.
@@ -40,6 +42,7 @@ pub struct Scheduler<J> {
     /// Whether since then a job came that no runner is there for.
     has_stranded: bool,
     streams: Streams,
+    arrivals: Arrivals,
     /// In the order in which they are decided.
     waiting: VecDeque<Waiting<J>>,
     next_serial: u64,
@@ -159,6 +162,8 @@ struct View {
 /// A run of a job by the clock, decided now.
 #[derive(Clone, Copy)]
 struct Prospect {
+    /// As expected.
+    finish: Instant,
     /// Later than this it ends only with the probability that is allowed.
     latest_finish: Instant,
     /// The time before a deadline at which the device must have begun, whatever else it does until
@@ -204,6 +209,7 @@ impl<J> Scheduler<J> {
             by_time,
             age,
             has_stranded: false,
+            arrivals: Arrivals::default(),
             streams,
             waiting,
             next_serial,
@@ -251,7 +257,10 @@ impl<J> Scheduler<J> {
         let waiting =
             self.waiting_job(job, stream, (Standing::New, selection), (deadline, pace), now);
         let asked = match pace {
-            Pace::Clock => self.ask_for(&waiting.wishes, deadline.remaining(now)),
+            Pace::Clock => {
+                self.arrivals.note(stream, deadline.remaining(now), now);
+                self.ask_for(&waiting.wishes, deadline.remaining(now))
+            }
             Pace::Work => Duration::ZERO,
         };
         self.insert(Waiting { asked, ..waiting });
@@ -422,8 +431,10 @@ impl<J> Scheduler<J> {
         let late_by: Vec<Duration> = occupancies.iter().map(Occupancy::late_by).collect();
         let prospect = |runner: &Runner| {
             let slot = occupancies[runner.device].slot(runner.cores);
+            let finish = slot.finish(runner.expected, now);
             Prospect {
-                latest_finish: slot.finish(runner.expected, now) + slot.with(runner.spread),
+                finish,
+                latest_finish: finish + slot.with(runner.spread),
                 needed: runner.expected.run + runner.spread.max(late_by[runner.device]),
             }
         };
@@ -505,6 +516,12 @@ impl<J> Scheduler<J> {
     fn commit(&mut self, index: usize, choice: Choice, plan: &Plan, view: &View) -> Decision<J> {
         let now = view.now;
         let considered = self.considered(&self.waiting[index], Some(plan), view);
+        let runner = &self.runners[choice.runner];
+        if !view.is_in_time(&self.waiting[index], runner)
+            && let Some(chance) = self.chance_of_trial(&self.waiting[index], runner, view)
+        {
+            self.devices[runner.device].make_trial(chance);
+        }
         let job = self.remove(index, true);
         let runner = &self.runners[choice.runner];
         if job.pace == Pace::Clock {
