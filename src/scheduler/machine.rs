@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::cost::{Cost, Took};
 use super::estimate::{Estimator, OnTime, Remembered, RunnerId};
 use super::price::Price;
+use super::trials::Trials;
 use crate::models::ModelId;
 
 /// Runs committed beyond those that the cores can take: the tensor of one more frame is made
@@ -84,6 +85,7 @@ pub(super) struct Device {
     committed: Vec<Commitment>,
     pub(super) price: Price,
     estimator: Estimator,
+    trials: Trials,
 }
 
 /// When a further run is better decided than left open.
@@ -115,7 +117,8 @@ impl Device {
     pub(super) fn new(terms: &DeviceTerms, on_time: OnTime) -> Self {
         let (cores, price) = (terms.cores.max(1), Price::default());
         let (name, committed) = (terms.name.clone(), Vec::new());
-        Self { name, cores, committed, price, estimator: Estimator::new(on_time) }
+        let (estimator, trials) = (Estimator::new(on_time), Trials::new(on_time));
+        Self { name, cores, committed, price, estimator, trials }
     }
 
     /// Adds a runner, which comes to this place in the list of all; `None` without any warm-up run.
@@ -131,6 +134,7 @@ impl Device {
     pub(super) fn learn(&mut self, ran: usize, took: Took, runners: &mut [Runner]) {
         let device = runners[ran].device;
         self.estimator.learn(runners[ran].id, took);
+        self.trials.count_run();
         self.teach(device, runners);
     }
 
@@ -159,6 +163,21 @@ impl Device {
     /// The probability that a run is over within `slack` once its tensor is ready.
     pub(super) fn chance(&self, runner: &Runner, slack: Duration) -> f64 {
         self.estimator.chance(runner.id, slack)
+    }
+
+    /// The probability that a run is over in time which is begun at once, for want of certainty alone
+    /// refused and worth a trial; `None` if it is none.
+    pub(super) fn chance_of_trial(&self, runner: &Runner, left: Duration) -> Option<f64> {
+        if left < runner.expected.total() || !self.is_idle() {
+            return None;
+        }
+        let chance = self.chance(runner, left.saturating_sub(runner.expected.preprocess));
+        self.trials.allow(chance).then_some(chance)
+    }
+
+    /// Notes that a trial is made.
+    pub(super) fn make_trial(&mut self, chance: f64) {
+        self.trials.make(chance);
     }
 
     pub(super) fn cores(&self) -> usize {
@@ -287,6 +306,11 @@ impl Occupancy {
         let taken = cores.min(self.cores.len());
         self.cores[..taken].fill(Slot { free: until, late_by });
         self.cores.sort_by_key(|slot| slot.free);
+    }
+
+    /// When the first core is free that is not among the first `taken`, if there is any.
+    pub(super) fn free_besides(&self, taken: usize) -> Option<Instant> {
+        self.cores.get(taken).map(|slot| slot.free)
     }
 
     /// Core time until all cores are free.

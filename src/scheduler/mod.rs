@@ -6,13 +6,17 @@
 //! What runs: a [`RunnerTerms`] is a model on a compute device ([`DeviceTerms`]), and takes some of the
 //! device's cores. The rules:
 //! - The waiting frame that is due first goes first, whatever its stream. A run is started only if it
-//!   is expected to be over by the frame's deadline with the probability that was asked for.
+//!   is expected to be over by the frame's deadline with the probability that was asked for, or as a
+//!   trial: at least nine in ten, and all trials together may cause a fifth of the late runs that were
+//!   allowed for (`trials`).
 //! - If not all waiting frames can be in time, those with the weakest claim are given up first: a
 //!   stream below its minimum share ([`Terms`]) claims more than any priority, then priority counts,
 //!   then the newer frame. What is given up still runs if there is room after all.
 //! - Of the models that are in time and cost no other frame its answer, a frame gets the one that is
 //!   worth most when the time it takes is paid for. A second's price is what it is worth to the
 //!   frames that are still to come (`price`); it is 0 until more is asked for than the cores can do.
+//!   Frames that are expected while the run goes on (`policy::arrivals`) count with what they would
+//!   lose by waiting for it.
 //! - A frame that no model can answer in time expires at once, at no cost.
 //! - A frame that comes back with an answer is decided first. It gets another run if one fits its
 //!   deadline, is worth its price and costs no frame that waits its own; else its answer goes out.
@@ -29,6 +33,7 @@ mod queue;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod trials;
 
 pub use cost::{Cost, Took};
 pub use machine::{DeviceTerms, RunnerTerms};

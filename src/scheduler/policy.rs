@@ -2,6 +2,7 @@
 
 mod admission;
 mod again;
+mod arrivals;
 mod choice;
 mod explain;
 mod newest_wins;
@@ -20,6 +21,7 @@ use crate::outcome::{Considered, Reason, Shortfall, Stop};
 use crate::premodel::Selection;
 
 use admission::Plan;
+use arrivals::Arrivals;
 use choice::{Choice, Wish};
 
 /// Frames of one stream that may wait.
@@ -41,6 +43,7 @@ pub struct Scheduler<J> {
     /// Whether since then a job came that no runner is there for.
     has_stranded: bool,
     streams: Streams,
+    arrivals: Arrivals,
     /// In the order in which they are decided.
     waiting: VecDeque<Waiting<J>>,
     next_serial: u64,
@@ -191,6 +194,8 @@ struct View {
 /// A run of a job by the clock, decided now.
 #[derive(Clone, Copy)]
 struct Prospect {
+    /// As expected.
+    finish: Instant,
     /// Later than this it ends only with the probability that is allowed.
     latest_finish: Instant,
     /// The time before a deadline at which the device must have begun, whatever else it does until
@@ -236,6 +241,7 @@ impl<J> Scheduler<J> {
             by_time,
             age,
             has_stranded: false,
+            arrivals: Arrivals::default(),
             streams,
             waiting,
             next_serial,
@@ -280,6 +286,9 @@ impl<J> Scheduler<J> {
         let (stream, offer) = (self.streams.place(stream), offer.into());
         let oldest = if self.is_full_at(stream) { self.oldest_of(stream) } else { None };
         let displaced = oldest.map(|index| self.remove(index, false).job);
+        if due.1 == Pace::Clock {
+            self.arrivals.note(stream, due.0.remaining(now), now);
+        }
         let selection = (offer.standing(), offer.selection);
         let waiting = self.waiting_job(job, stream, selection, due, now);
         let asked = self.asking(&waiting, now);
@@ -510,8 +519,10 @@ impl<J> Scheduler<J> {
         let late_by: Vec<Duration> = occupancies.iter().map(Occupancy::late_by).collect();
         let prospect = |runner: &Runner| {
             let slot = occupancies[runner.device].slot(runner.cores);
+            let finish = slot.finish(runner.expected, now);
             Prospect {
-                latest_finish: slot.finish(runner.expected, now) + slot.with(runner.spread),
+                finish,
+                latest_finish: finish + slot.with(runner.spread),
                 needed: runner.expected.run + runner.spread.max(late_by[runner.device]),
             }
         };
@@ -594,6 +605,12 @@ impl<J> Scheduler<J> {
     fn commit(&mut self, index: usize, choice: Choice, plan: &Plan, view: &View) -> Decision<J> {
         let now = view.now;
         let considered = self.considered(&self.waiting[index], Some(plan), view);
+        let runner = &self.runners[choice.runner];
+        if !view.is_in_time(&self.waiting[index], runner)
+            && let Some(chance) = self.chance_of_trial(&self.waiting[index], runner, view)
+        {
+            self.devices[runner.device].make_trial(chance);
+        }
         let job = self.remove(index, true);
         let runner = &self.runners[choice.runner];
         if job.pace == Pace::Clock {

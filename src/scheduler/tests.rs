@@ -333,3 +333,28 @@ fn a_busy_queue_does_not_make_a_model_look_faster() {
     submit(&mut scheduler, 100, &["m"], 115, now);
     assert_eq!(expired(scheduler.next(now)).0, 100, "60 of waiting and 60 of running");
 }
+
+#[test]
+fn a_model_that_just_fits_is_tried_a_few_times_and_no_more() {
+    let now = Clock.now();
+    let device = DeviceTerms { name: "cpu".to_owned(), cores: 1 };
+    let runner = |(name, took)| {
+        let (model, warm_up) = (model(name), vec![run_of(took); 8]);
+        RunnerTerms { model, device: 0, cores: 1, warm_up, remembered: None }
+    };
+    let runners = [("small", 5), ("middle", 20)].map(runner).to_vec();
+    let mut scheduler = Scheduler::new(&[device], runners, OnTime::new(0.99).unwrap());
+    let ranking = vec![(model("middle"), 0.9), (model("small"), 0.5)];
+    let selection = Selection { ranking, basis: Basis::Premodel };
+    let chosen = |job| {
+        let (stream, due) = (StreamName::new("a"), (due(now, 24), Pace::Clock));
+        scheduler.submit(job, &stream, selection.clone(), due, now);
+        let (_, model, _, serial) = run(scheduler.next(now));
+        scheduler.given_up(serial);
+        model
+    };
+    let models: Vec<String> = (0..200).map(chosen).collect();
+    let trials = models.iter().take_while(|model| *model == "middle").count();
+    assert!((20..100).contains(&trials), "{trials}");
+    assert!(models[trials..].iter().all(|model| model == "small"));
+}

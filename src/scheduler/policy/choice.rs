@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use super::arrivals::Toll;
 use super::{Asked, Plan, Scheduler, View, Waiting};
 use crate::frame::Pace;
 use crate::outcome::Reason;
 use crate::premodel::Selection;
+use crate::scheduler::machine::Runner;
 
 /// A model that a job would like to have.
 pub(super) struct Wish {
@@ -20,6 +22,25 @@ pub(super) struct Wish {
 pub(super) struct Choice {
     pub(super) runner: usize,
     pub(super) reason: Reason,
+}
+
+/// What runs of a job cost other frames.
+struct Costs<'a> {
+    /// By device: what a second is worth to the frames to come, as far as the backlog tells.
+    prices: Vec<f32>,
+    /// By device: what a second is worth to the frames that wait.
+    clearing: &'a [f32],
+    toll: Toll,
+}
+
+impl Costs<'_> {
+    /// What a run costs, as a share of right answers.
+    fn of(&self, runner: &Runner, view: &View) -> f32 {
+        let price = self.clearing[runner.device].max(self.prices[runner.device]);
+        let toll = self.toll.of(view.busy_with(runner).as_secs_f32());
+        // In an overload both tell of the same frames.
+        toll.max(price * runner.work.as_secs_f32())
+    }
 }
 
 impl<J> Scheduler<J> {
@@ -82,13 +103,17 @@ impl<J> Scheduler<J> {
         self.devices[runner.device].price.per_second(asked) * runner.work.as_secs_f32()
     }
 
-    /// The best that a new job can get on the devices that are open: of the runs that are in time
-    /// and cost no other job its answer, the one that is worth most at the present prices; where
-    /// each costs another one's, the quickest. Nothing (`Some(None)`), if it can do without and that
-    /// is worth more; `None` if no device is open to it.
+    /// The best that a new job can get on the devices that are open: of the runs that are in time or
+    /// may be tried, and cost no other job its answer, the one that is worth most at the present prices;
+    /// where each costs another one's, the quickest that is in time. Nothing (`Some(None)`), if it can
+    /// do without and that is worth more; `None` if no device is open to it.
     pub(super) fn choose(&self, index: usize, plan: &Plan, view: &View) -> Option<Option<Choice>> {
         let job = &self.waiting[index];
-        let prices = self.prices(job.asked.work);
+        let costs = Costs {
+            prices: self.prices(job.asked.work),
+            clearing: &plan.prices,
+            toll: self.toll(job, view),
+        };
         let mut best: Option<(f32, usize, usize)> = None;
         let mut quickest: Option<(Duration, usize, usize)> = None;
         for (rank, wish) in job.wishes.iter().enumerate() {
@@ -98,21 +123,24 @@ impl<J> Scheduler<J> {
             }
             for &place in &self.of_model[wish.model] {
                 let runner = &self.runners[place];
-                if !view.is_open_to(job, runner) || !view.is_in_time(job, runner) {
+                if !view.is_open_to(job, runner) {
                     continue;
                 }
-                let work = runner.work;
-                if quickest.is_none_or(|(least, ..)| work < least) {
-                    quickest = Some((work, rank, place));
-                }
-                if job.pace == Pace::Clock && !plan.has_room_for(work, index, runner.device) {
-                    continue;
-                }
-                let worth = match job.pace {
-                    Pace::Clock => {
-                        let price = plan.prices[runner.device].max(prices[runner.device]);
-                        wish.value - price * work.as_secs_f32()
+                let chance = if view.is_in_time(job, runner) {
+                    if quickest.is_none_or(|(least, ..)| runner.work < least) {
+                        quickest = Some((runner.work, rank, place));
                     }
+                    1.0
+                } else if let Some(chance) = self.chance_of_trial(job, runner, view) {
+                    chance as f32
+                } else {
+                    continue;
+                };
+                let worth = match job.pace {
+                    Pace::Clock if !plan.has_room_for(runner.work, index, runner.device) => {
+                        continue;
+                    }
+                    Pace::Clock => wish.value * chance - costs.of(runner, view),
                     Pace::Work => wish.value,
                 };
                 if best.is_none_or(|(most, ..)| worth > most) {
@@ -121,12 +149,27 @@ impl<J> Scheduler<J> {
                 break;
             }
         }
-        let quickest = quickest?;
-        if job.is_covered_by_clock() && best.is_none_or(|(worth, ..)| worth <= 0.0) {
+        let worth = best.map(|(worth, ..)| worth);
+        let best = best.map(|(_, rank, place)| (rank, place));
+        let (rank, place) = best.or(quickest.map(|(_, rank, place)| (rank, place)))?;
+        if job.is_covered_by_clock() && worth.is_none_or(|worth| worth <= 0.0) {
             return Some(None);
         }
-        let (rank, place) = best.map_or((quickest.1, quickest.2), |(_, rank, place)| (rank, place));
         Some(Some(Choice { runner: place, reason: self.reason(job, rank, view) }))
+    }
+
+    /// The probability that a run is in time which is not certain enough, if it may be tried.
+    pub(super) fn chance_of_trial(
+        &self,
+        job: &Waiting<J>,
+        runner: &Runner,
+        view: &View,
+    ) -> Option<f64> {
+        let left = job.deadline.remaining(view.now);
+        match job.pace {
+            Pace::Clock => self.devices[runner.device].chance_of_trial(runner, left),
+            Pace::Work => None,
+        }
     }
 
     fn reason(&self, job: &Waiting<J>, rank: usize, view: &View) -> Reason {

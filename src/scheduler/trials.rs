@@ -1,0 +1,78 @@
+//! Runs that are started though they are not certain enough to be in time, so that more is known.
+//!
+//! A model that just fits is refused as long as little is known of how its runs spread, and as long as
+//! it is refused nothing more is learnt of it. So some of its runs are started all the same. What they
+//! may cost is bounded: over all trials the expected number of late runs is no more than a share of
+//! those that the asked-for probability allows for, of the runs so far and some to begin with.
+
+use super::estimate::OnTime;
+
+/// The least probability to be in time at which a run is tried.
+const LEAST_CHANCE: f64 = 0.9;
+
+/// The share of the late runs that are allowed for which trials may cause.
+const SHARE: f64 = 0.2;
+
+/// Runs that count as over before the first.
+const ADVANCE: u64 = 1000;
+
+/// What trials may cost and did.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Trials {
+    /// The share of runs that may be late.
+    late: f64,
+    runs: u64,
+    /// Late runs that are to be expected of the trials so far.
+    risked: f64,
+}
+
+impl Trials {
+    pub(super) fn new(on_time: OnTime) -> Self {
+        Self { late: 1.0 - on_time.get(), runs: 0, risked: 0.0 }
+    }
+
+    /// A run is over.
+    pub(super) fn count_run(&mut self) {
+        self.runs += 1;
+    }
+
+    /// Whether a run may be tried that is in time with this probability.
+    pub(super) fn allow(&self, chance: f64) -> bool {
+        let most = SHARE * self.late * (self.runs + ADVANCE) as f64;
+        chance >= LEAST_CHANCE && self.risked + (1.0 - chance) <= most
+    }
+
+    /// A run is tried that is in time with this probability.
+    pub(super) fn make(&mut self, chance: f64) {
+        self.risked += 1.0 - chance;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many runs with this chance are tried, one after the other.
+    fn tried(trials: &mut Trials, chance: f64) -> usize {
+        let mut count = 0;
+        while trials.allow(chance) {
+            trials.make(chance);
+            count += 1;
+        }
+        count
+    }
+
+    #[test]
+    fn trials_cost_a_fifth_of_what_may_be_late_at_most() {
+        let mut trials = Trials::new(OnTime::new(0.99).unwrap());
+        assert_eq!(tried(&mut trials, 0.95), 40, "two late runs of the first thousand");
+        assert_eq!(tried(&mut trials, 0.999_999), 0);
+        (0..1000).for_each(|_| trials.count_run());
+        assert_eq!(tried(&mut trials, 0.9), 20, "and two of the next");
+    }
+
+    #[test]
+    fn what_will_hardly_be_in_time_is_not_tried() {
+        assert_eq!(tried(&mut Trials::new(OnTime::default()), 0.89), 0);
+    }
+}
