@@ -1,4 +1,5 @@
-//! What a decision costs: many streams, many models, frames of all streams waiting.
+//! What a decision costs: many streams, many models, frames of all streams waiting. Also what a frame
+//! costs the scheduler in all: to be handed in, the decisions, and to learn what its run took.
 
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,11 @@ fn main() -> anyhow::Result<()> {
         }
         let mut next = orders.iter().cycle();
         group.bench_function(format!("decision_{name}"), |bencher| {
+            bencher.iter_custom(|turns| {
+                (0..turns).map(|_| world.turn(next.next().cloned())).sum::<Duration>()
+            });
+        });
+        group.bench_function(format!("frame_{name}"), |bencher| {
             bencher.iter_batched(
                 || next.next().cloned(),
                 |order| world.turn(order),
@@ -87,23 +93,27 @@ impl World {
         self.scheduler.submit((), &stream, selection, due, self.now);
     }
 
-    /// A frame comes, the scheduler decides what is next, and that is done.
-    fn turn(&mut self, order: Option<Order>) {
+    /// A frame comes, the scheduler decides what is next, and that is done. How long the decision
+    /// took that a model is to run.
+    fn turn(&mut self, order: Option<Order>) -> Duration {
         if let Some(order) = order {
             self.submit(order);
         }
         loop {
-            match self.scheduler.next(self.now) {
+            let start = Clock.now();
+            let decision = self.scheduler.next(self.now);
+            let took = Clock.now() - start;
+            match decision {
                 Decision::Run { runner, serial, expected, .. } => {
                     self.scheduler.started(serial, self.now);
                     self.now += expected;
                     let preprocess = Duration::from_millis(1);
                     self.scheduler.finished(serial, runner, Cost { preprocess, run: expected });
                     self.runs += 1;
-                    return;
+                    return took;
                 }
                 Decision::Expired { .. } | Decision::Settle { .. } => {}
-                Decision::Idle | Decision::Later(_) => return,
+                Decision::Idle | Decision::Later(_) => return took,
             }
         }
     }

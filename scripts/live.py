@@ -111,8 +111,10 @@ def encode(raw, cycle):
 
 
 def repeat(cycle, times, path):
-    parts = " ".join(f"filesrc location={cycle} ! qtdemux ! video/x-h264 ! joined." for _ in range(times))
-    launch(f"concat name=joined ! h264parse ! mp4mux ! filesink location={path} {parts}")
+    parts = pathlib.Path(tempfile.mkdtemp(dir=path.parent))
+    for part in range(times):
+        (parts / f"{part:06}.mp4").symlink_to(cycle)
+    launch(f"splitmuxsrc location={parts}/*.mp4 ! h264parse ! mp4mux ! filesink location={path}")
 
 
 def launch(pipeline, stdout=subprocess.DEVNULL):

@@ -572,17 +572,20 @@ impl<J> Scheduler<J> {
 
     fn expire(&mut self, index: usize, view: &View) -> Decision<J> {
         let considered = self.considered(&self.waiting[index], None, view);
+        let is_hopeless = self.is_hopeless(&self.waiting[index], view);
         let expired = self.remove(index, false);
         let shortfall = self.shortfall(&expired, view);
-        self.doubt_estimates_of(&expired, view);
+        if is_hopeless {
+            self.doubt_estimates_of(&expired, view);
+        }
         let waited = view.now.saturating_duration_since(expired.submitted);
         Decision::Expired { job: expired.job, shortfall, waited, considered }
     }
 
-    /// If a device does nothing and a frame expired all the same, its estimates alone are to blame.
-    fn doubt_estimates_of(&mut self, expired: &Waiting<J>, view: &View) {
-        let left = expired.deadline.remaining(expired.now(view.now));
-        for &quickest in expired.quickest.iter().flatten() {
+    /// If a device does nothing and a frame is hopeless all the same, its estimates alone are to blame.
+    fn doubt_estimates_of(&mut self, hopeless: &Waiting<J>, view: &View) {
+        let left = hopeless.deadline.remaining(hopeless.now(view.now));
+        for &quickest in hopeless.quickest.iter().flatten() {
             let device = &mut self.devices[self.runners[quickest].device];
             if device.is_idle() {
                 device.refuse(quickest, left, &mut self.runners);

@@ -1,6 +1,6 @@
 //! What streams are promised, and what they got.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::frame::StreamName;
 
@@ -38,11 +38,11 @@ pub(super) struct Claim {
 pub(super) struct Streams {
     terms: BTreeMap<StreamName, Terms>,
     known: Vec<Stream>,
+    places: HashMap<StreamName, usize>,
 }
 
 #[derive(Debug)]
 struct Stream {
-    name: StreamName,
     terms: Terms,
     /// The recent share of frames that got a run; `None` before the first.
     share: Option<f32>,
@@ -52,21 +52,21 @@ struct Stream {
 
 impl Streams {
     pub(super) fn new(terms: BTreeMap<StreamName, Terms>) -> Self {
-        Self { terms, known: Vec::new() }
+        Self { terms, ..Self::default() }
     }
 
     /// The place of a stream, which is made if need be.
     pub(super) fn place(&mut self, name: &StreamName) -> usize {
-        let known = self.known.iter().position(|stream| stream.name == *name);
-        known.unwrap_or_else(|| {
+        self.find(name).unwrap_or_else(|| {
             let terms = self.terms.get(name).copied().unwrap_or_default();
-            self.known.push(Stream { name: name.clone(), terms, share: None, waiting: 0 });
+            self.places.insert(name.clone(), self.known.len());
+            self.known.push(Stream { terms, share: None, waiting: 0 });
             self.known.len() - 1
         })
     }
 
     pub(super) fn find(&self, name: &StreamName) -> Option<usize> {
-        self.known.iter().position(|stream| stream.name == *name)
+        self.places.get(name).copied()
     }
 
     /// A frame of the stream waits.

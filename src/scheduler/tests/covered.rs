@@ -98,3 +98,15 @@ fn what_a_job_asked_for_and_does_not_need_is_taken_back() {
     submit_covered(&mut scheduler, 99, 0.001, now);
     assert_eq!(run(scheduler.next(now)).0, 99, "time costs nothing");
 }
+
+#[test]
+fn a_covered_job_that_goes_without_raises_no_doubt_about_what_runs_take() {
+    let now = Clock.now();
+    let mut scheduler = on_one_core(&[("small", run_of(10))]);
+    for job in 0..1_000 {
+        submit_covered(&mut scheduler, job, 0.0, now);
+        assert_eq!(expired(scheduler.next(now)).0, job);
+    }
+    submit(&mut scheduler, 1_000, &["small"], 9, now);
+    assert_eq!(expired(scheduler.next(now)).0, 1_000, "10 ms do not fit into 9");
+}

@@ -151,3 +151,29 @@ fn newest_wins_runs_the_newest_of_each_stream_in_turn_and_looks_at_no_deadline()
     submit(&mut scheduler, 4, &a, 3);
     assert_eq!(expired(scheduler.next(later)).0, 4);
 }
+
+/// What a frame gets that comes ten milliseconds before one of another stream may, if frames of that one
+/// come every 50 ms and have 30.
+fn chosen_before_another(comes: bool) -> String {
+    let (start, mut scheduler) = (Clock.now(), scheduler());
+    let periodic = StreamName::new("periodic");
+    let mut now = start;
+    for job in (0..20).take_while(|_| comes) {
+        let due = (due(now, 30), Pace::Clock);
+        scheduler.submit(job, &periodic, ranking(&["small"]), due, now);
+        let (.., serial) = run(scheduler.next(now));
+        scheduler.started(serial, now);
+        scheduler.finished(serial, SMALL, run_of(5));
+        now += ms(50);
+    }
+    let now = now - if comes { ms(10) } else { ms(0) };
+    let due = (due(now, 500), Pace::Clock);
+    scheduler.submit(99, &StreamName::new("a"), wish(), due, now);
+    run(scheduler.next(now)).1
+}
+
+#[test]
+fn a_long_run_makes_way_for_a_frame_that_is_expected() {
+    assert_eq!(chosen_before_another(false), "large");
+    assert_ne!(chosen_before_another(true), "large");
+}
