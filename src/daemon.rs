@@ -4,7 +4,9 @@
 //! `select`, `prepare`, one `worker-<model>` each, `supervise`, `output`. Closing flows with the data: capture
 //! stops, the mailbox closes, `select` closes the queue, `prepare` empties it and dismisses
 //! the workers, the last ticket is settled, output ends. No stage is told to stop; each runs out of
-//! work. A worker that is stuck is not waited for: `supervise` has fenced it by then. The thread `stop` takes pipelines down, which can take long, so that main stays awake.
+//! work. A worker that is stuck is not waited for: `supervise` has fenced it by then. Each stream has a
+//! thread `stream-<name>` that starts its source and takes it down, which can take long, so that main
+//! and the other streams stay awake.
 
 mod memory;
 
@@ -20,7 +22,7 @@ use crossbeam_channel::{Receiver, Sender, at, bounded, never, select, tick, unbo
 use memory::Memory;
 
 use crate::capture::mailbox::{self, Delivery};
-use crate::capture::{self, Capture, CaptureError, EventKind, Extent, StreamSpec};
+use crate::capture::{CaptureError, Keeping, News, NewsKind, SourceState, StreamSpec};
 use crate::clock::Clock;
 use crate::frame::StreamName;
 use crate::health::Health;
@@ -148,11 +150,10 @@ struct Run {
     memory: Memory,
     /// What a watchdog is fed by.
     health: Health,
-    captures: BTreeMap<StreamName, Capture>,
+    /// The streams that have not ended. Dropped, one is stopped.
+    streams: BTreeMap<StreamName, Sender<()>>,
     faults: Vec<(StreamName, CaptureError)>,
-    /// Leads to the thread that stops captures.
-    to_stop: Sender<Capture>,
-    from_capture: Receiver<capture::Event>,
+    from_streams: Receiver<News>,
     from_output: Receiver<OutputEvent>,
     summary: Receiver<Summary>,
 }
@@ -205,57 +206,48 @@ impl Run {
         let habits = plan.streams.iter().map(|stream| (stream.spec.name.clone(), stream.habit()));
         let (habits, selector) = (habits.collect(), plan.selector);
         threads.spawn("select", move || select::run(frames, habits, selector, queue, clock))?;
-        let (to_stop, stopping) = unbounded::<Capture>();
-        threads.spawn("stop", move || stopping.into_iter().for_each(Capture::stop))?;
-
-        let (events, from_capture) = unbounded();
-        let (captures, faults) = (BTreeMap::new(), Vec::new());
-        let mut run = Self {
+        // Where every stream knows how many frames it has.
+        let frames = plan.streams.iter().map(|stream| stream.spec.source.frames());
+        if let Some(frames) = frames.sum::<Option<u64>>() {
+            plan.progress.expect(frames);
+        }
+        let (events, from_streams) = unbounded();
+        let mut streams = BTreeMap::new();
+        let mailbox = Arc::new(mailbox);
+        for StreamPlan { spec, delivery, .. } in plan.streams {
+            let name = spec.name.clone();
+            let (stop, stopped) = bounded(0);
+            let to = (Arc::clone(&mailbox), delivery);
+            let keeping = Keeping::new(spec, to, settled.clone(), events.clone(), clock);
+            threads.spawn(&format!("stream-{name}"), move || keeping.run(&stopped))?;
+            streams.insert(name, stop);
+        }
+        let faults = Vec::new();
+        Ok(Self {
             threads,
             supervisor,
             memory,
             health,
-            captures,
+            streams,
             faults,
-            to_stop,
-            from_capture,
+            from_streams,
             from_output,
             summary,
-        };
-        for stream in plan.streams {
-            let (name, sender) = (stream.spec.name.clone(), mailbox.open(stream.delivery));
-            match capture::start(&stream.spec, sender, settled.clone(), events.clone(), clock) {
-                Ok(capture) => drop(run.captures.insert(name, capture)),
-                Err(error) => run.note_fault(name, error),
-            }
-        }
-        run.announce(&plan.progress);
-        Ok(run)
-    }
-
-    /// Tells the progress bar how many frames there are, where every stream knows.
-    fn announce(&self, progress: &Progress) {
-        let frames = self.captures.values().map(|capture| match capture.extent() {
-            Some(Extent::Frames(frames)) => Some(frames),
-            Some(Extent::Time(_)) | None => None,
-        });
-        if let Some(frames) = frames.sum::<Option<u64>>() {
-            progress.expect(frames);
-        }
+        })
     }
 
     /// Waits until the run should end.
     fn watch(&mut self, signals: &Receiver<()>) -> Ending {
         let mut from_output = self.from_output.clone();
         let keep = tick(KEEP);
-        while !self.captures.is_empty() {
+        while !self.streams.is_empty() {
             select! {
                 recv(keep) -> _ => self.memory.keep(),
                 recv(signals) -> _ => {
                     log::info!("stopping: no new frames are taken, those on their way are finished");
                     return Ending::Asked;
                 }
-                recv(self.from_capture) -> event => match event {
+                recv(self.from_streams) -> event => match event {
                     Ok(event) => self.note(event),
                     Err(_) => return Ending::Complete,
                 },
@@ -273,17 +265,21 @@ impl Run {
         Ending::Complete
     }
 
-    fn note(&mut self, event: capture::Event) {
-        if event.kind.is_last()
-            && let Some(capture) = self.captures.remove(&event.stream)
-        {
-            // The thread `stop` outlives this sender.
-            let _ = self.to_stop.send(capture);
-        }
-        match event.kind {
-            EventKind::Warning(warning) => log::warn!("stream {}: {warning}", event.stream),
-            EventKind::Ended => log::info!("stream {} has ended", event.stream),
-            EventKind::Failed(error) => self.note_fault(event.stream, error),
+    fn note(&mut self, News { stream, kind }: News) {
+        match kind {
+            NewsKind::Warning(warning) => log::warn!("stream {stream}: {warning}"),
+            NewsKind::Lost(_, error) => log::warn!("stream {stream}: {error}"),
+            NewsKind::State(SourceState::Stalled) => {
+                log::warn!("stream {stream} has stalled: no frame came; it is started again");
+            }
+            NewsKind::State(state) => log::debug!("stream {stream} is {state}"),
+            NewsKind::Over(end) => {
+                self.streams.remove(&stream);
+                match end {
+                    Ok(()) => log::info!("stream {stream} has ended"),
+                    Err(error) => self.note_fault(stream, error),
+                }
+            }
         }
     }
 
@@ -295,10 +291,7 @@ impl Run {
     /// Lets the stages run out of work: as long as they take if every stream has ended, within
     /// [`GRACE`] otherwise, or from the moment a signal comes.
     fn close(mut self, ending: Ending, signals: &Receiver<()>, clock: Clock) -> Report {
-        for capture in self.captures.into_values() {
-            let _ = self.to_stop.send(capture);
-        }
-        drop(self.to_stop);
+        drop(self.streams);
         let (limit, breakdown) = match ending {
             Ending::Complete => (never(), None),
             Ending::Asked => (at(clock.now() + GRACE), None),

@@ -101,3 +101,21 @@ pub enum CaptureError {
         source: std::io::Error,
     },
 }
+
+impl CaptureError {
+    /// Whether it may pass of itself, as when a camera comes back.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Camera { .. } | Self::Thread { .. } => true,
+            Self::MissingInput { .. }
+            | Self::Uri { .. }
+            | Self::Parameter { .. }
+            | Self::Description { .. }
+            | Self::Gstreamer { .. }
+            | Self::MissingElement { .. }
+            | Self::MissingDecoder { .. }
+            | Self::NoVideo { .. }
+            | Self::Undecodable { .. } => false,
+        }
+    }
+}

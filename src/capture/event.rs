@@ -1,6 +1,7 @@
 //! What a running stream tells main.
 
 use super::error::CaptureError;
+use super::keeper::SourceState;
 use crate::frame::StreamName;
 
 /// Something happened to a stream.
@@ -21,6 +22,53 @@ pub enum EventKind {
     Failed(CaptureError),
     /// It goes on, but something is odd.
     Warning(String),
+}
+
+/// Something happened to a stream that is kept up.
+#[derive(Debug)]
+pub struct News {
+    /// The stream.
+    pub stream: StreamName,
+    /// What happened.
+    pub kind: NewsKind,
+}
+
+/// What can happen to a stream that is kept up.
+#[derive(Debug)]
+pub enum NewsKind {
+    /// Its source is doing this now.
+    State(SourceState),
+    /// Its source was lost, and will be started again.
+    Lost(Loss, CaptureError),
+    /// It goes on, but something is odd.
+    Warning(String),
+    /// It is over.
+    Over(Result<(), CaptureError>),
+}
+
+/// How a source is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Loss {
+    /// It could not be started.
+    NotStarted,
+    /// It broke, or a camera ended it.
+    Failed,
+    /// It gave no frame for too long.
+    Stalled,
+}
+
+impl Loss {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::NotStarted, Self::Failed, Self::Stalled];
+
+    /// Its name: one word, with underscores.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NotStarted => "not_started",
+            Self::Failed => "failed",
+            Self::Stalled => "stalled",
+        }
+    }
 }
 
 impl EventKind {

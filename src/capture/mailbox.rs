@@ -109,6 +109,7 @@ impl Mailbox {
         let mut state = self.shared.lock();
         let slot = SlotId(state.slots_opened);
         state.slots_opened += 1;
+        state.forget_ended();
         state.slots.insert(slot, Slot::default());
         Sender { shared: Arc::clone(&self.shared), slot, delivery }
     }
@@ -261,8 +262,12 @@ impl State {
         let heads = self.slots.iter().filter_map(|(id, slot)| Some((slot.waiting.front()?.0, *id)));
         let (_, first) = heads.min()?;
         let taken = self.take_from(first).map(|(_, frame)| frame);
-        self.slots.retain(|_, slot| !slot.ended || !slot.waiting.is_empty());
+        self.forget_ended();
         taken
+    }
+
+    fn forget_ended(&mut self) {
+        self.slots.retain(|_, slot| !slot.ended || !slot.waiting.is_empty());
     }
 
     fn must_wait(&self) -> bool {

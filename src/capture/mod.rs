@@ -23,6 +23,8 @@ mod image_file;
 mod image_list;
 mod image_stream;
 pub mod inventory;
+mod keeper;
+mod kept;
 mod launch;
 pub mod mailbox;
 mod natural;
@@ -43,9 +45,11 @@ use crossbeam_channel::Sender;
 
 pub use self::description::Values;
 pub use self::error::CaptureError;
-pub use self::event::{Event, EventKind};
+pub use self::event::{Event, EventKind, Loss, News, NewsKind};
 pub use self::image_file::{ImageFileError, read as read_image};
 pub use self::image_list::is_image;
+pub use self::keeper::{Patience, SourceState};
+pub use self::kept::Keeping;
 pub use self::mailbox::Delivery;
 pub use self::source::Source;
 
@@ -68,6 +72,9 @@ pub struct StreamSpec {
     pub source: Source,
     /// How long each answer stays useful.
     pub budget: Budget,
+    /// How long one waits for its frames, and for its return when it is lost; `None` if what is lost
+    /// stays lost, and silence is no fault.
+    pub patience: Option<Patience>,
 }
 
 /// How much there is to capture.
@@ -103,13 +110,25 @@ pub fn start(
     events: Sender<Event>,
     clock: Clock,
 ) -> Result<Capture, CaptureError> {
+    start_from(spec, mailbox, settled, events, Arc::default(), clock)
+}
+
+/// The same with frames numbered from `count` on, which goes on with them.
+fn start_from(
+    spec: &StreamSpec,
+    mailbox: mailbox::Sender,
+    settled: Sender<Settled>,
+    events: Sender<Event>,
+    count: Arc<AtomicU64>,
+    clock: Clock,
+) -> Result<Capture, CaptureError> {
     let registrar = Registrar {
         stream: spec.name.clone(),
         budget: spec.budget,
         pace: mailbox.delivery().pace(),
         settled,
         clock,
-        count: Arc::new(AtomicU64::new(0)),
+        count,
     };
     let running = match spec.source.kind() {
         Kind::Images(files) => {

@@ -119,6 +119,14 @@ impl Source {
         }
     }
 
+    /// How many frames it has, if that is known before it is opened.
+    pub fn frames(&self) -> Option<u64> {
+        match &self.kind {
+            Kind::Images(files) => Some(files.len() as u64),
+            Kind::Pipeline(_) => None,
+        }
+    }
+
     /// Whether its frames show what those before them show: a video's do, single images do not.
     pub fn continuity(&self) -> Continuity {
         match &self.kind {

@@ -65,7 +65,12 @@ impl Bench {
 
     fn start(&self, source: &Source, sender: mailbox::Sender) -> Result<Capture, CaptureError> {
         let budget = "100ms".parse().unwrap();
-        let spec = StreamSpec { name: StreamName::new("test"), source: source.clone(), budget };
+        let spec = StreamSpec {
+            name: StreamName::new("test"),
+            source: source.clone(),
+            budget,
+            patience: None,
+        };
         start(&spec, sender, self.settle.clone(), self.send_event.clone(), Clock)
     }
 

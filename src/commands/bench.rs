@@ -63,6 +63,7 @@ pub fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
         name: StreamName::new("bench"),
         source: Source::parse(&arguments.video, context.places.pipelines().as_deref())?,
         budget: "1h".parse::<Budget>().map_err(anyhow::Error::from)?,
+        patience: None,
     };
     let manifests = equipment::of_named_width(equipment::manifests(
         &context.places.models()?,

@@ -7,7 +7,7 @@ use super::catalogue::{self, ModelFault};
 use super::equipment::{self, AdaptiveFault};
 use super::playing::delivery;
 use super::{ExitCode, Failure, Places};
-use crate::capture::{CaptureError, Source, StreamSpec};
+use crate::capture::{CaptureError, Patience, Source, StreamSpec};
 use crate::config::{Config, Fault, Faults, Located, Location, PolicyKind, StreamConfig};
 use crate::daemon::StreamPlan;
 use crate::models::{Manifest, ModelId};
@@ -246,8 +246,10 @@ impl<'a> Survey<'a> {
 
 fn plan(stream: &StreamConfig, source: Source) -> StreamPlan {
     let delivery = delivery(&source, stream.pace);
-    let spec = StreamSpec { name: stream.name.clone(), source, budget: stream.budget };
-    let StreamConfig { every, target_rate, terms, .. } = *stream;
+    let StreamConfig { budget, stall_after, every, target_rate, terms, .. } = *stream;
+    // What is lost of a recording does not come back.
+    let patience = source.is_live().then(|| Patience { stall_after, ..Patience::default() });
+    let spec = StreamSpec { name: stream.name.clone(), source, budget, patience };
     StreamPlan { spec, delivery, every, target_rate, terms }
 }
 

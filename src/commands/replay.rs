@@ -211,7 +211,7 @@ impl Arguments {
             let name = StreamName::new(&unused_name(&source, &mut names));
             let pace = if self.realtime { Pace::Clock } else { Pace::Work };
             let delivery = delivery(&source, pace);
-            let spec = StreamSpec { name, source, budget: self.budget };
+            let spec = StreamSpec { name, source, budget: self.budget, patience: None };
             let terms = Terms::default();
             let (every, target_rate) = (self.every, self.target_rate);
             streams.push(StreamPlan { spec, delivery, every, target_rate, terms });

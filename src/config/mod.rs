@@ -20,6 +20,7 @@ use std::fs;
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -106,6 +107,8 @@ pub struct StreamConfig {
     pub parameters: BTreeMap<String, String>,
     /// Time from a frame's capture to its answer.
     pub budget: Budget,
+    /// A camera that gives no frame for so long is started again.
+    pub stall_after: Duration,
     /// One frame in so many is classified; those between reuse its answer.
     pub every: NonZeroUsize,
     /// Frames per second that are classified at most; `None` for all.

@@ -10,6 +10,7 @@ use super::fault::{Fault, Faults, Located};
 use super::policy::PolicyKind;
 use super::value::{self, located};
 use super::{Config, ModelsConfig, OutputConfig, PolicyConfig, SchedulerConfig, StreamConfig};
+use crate::capture::Patience;
 use crate::frame::{Pace, StreamName};
 use crate::inference::{LateLimits, Widths};
 use crate::models::Provider;
@@ -20,6 +21,7 @@ const MOST_GPU_RUNS: usize = 16;
 const MOST_LABELS: usize = 100;
 const SPARSEST: usize = 100_000;
 const MARGINS: RangeInclusive<Duration> = Duration::ZERO..=LONGEST;
+const STALLS: RangeInclusive<Duration> = Duration::from_millis(500)..=LONGEST;
 const FENCES: RangeInclusive<Duration> = Duration::from_millis(100)..=LONGEST;
 const LONGEST: Duration = Duration::from_secs(3600);
 const ONE: NonZeroUsize = NonZeroUsize::MIN;
@@ -162,6 +164,7 @@ fn stream(
     let source = located(value::source(directory));
     let source = section.required("source", "source = \"rtsp://...\"", source);
     let budget = section.required("budget", "budget = \"100ms\"", value::budget);
+    let stall_after = section.optional("stall_after", value::time(STALLS));
     let every = section.optional("every", value::count(SPARSEST));
     let target_rate = section.optional("target_rate", located(value::target_rate));
     if let Some(rate) = &target_rate
@@ -181,6 +184,7 @@ fn stream(
         source: source?,
         parameters,
         budget: budget?,
+        stall_after: stall_after.unwrap_or(Patience::default().stall_after),
         every: every.unwrap_or(ONE),
         target_rate: target_rate.map(|rate| rate.value),
         pace,

@@ -58,6 +58,7 @@ fn a_file_with_every_key() {
         every = 3
         priority = 7
         minimum_share = 0.25
+        stall_after = "2s"
         realtime = false
         parameters = { width = 1280, device = "/dev/video1" }
         [[stream]]
@@ -93,6 +94,7 @@ fn a_file_with_every_key() {
     assert_eq!((&*door.parameters["width"], &*door.parameters["device"]), ("1280", "/dev/video1"));
     assert_eq!((yard.every.get(), yard.pace, yard.parameters.len()), (1, Pace::Clock, 0));
     assert_eq!(yard.terms, Terms::default());
+    assert_eq!([door, yard].map(|stream| stream.stall_after.as_secs()), [2, 5]);
     assert_eq!((door.target_rate, yard.target_rate), (None, "7.5".parse().ok()));
 }
 

@@ -91,7 +91,7 @@ impl Recording {
 
     fn spec(&self) -> StreamSpec {
         let (name, source) = (StreamName::new(&self.name), self.source.clone());
-        StreamSpec { name, source, budget: Budget::LONGEST }
+        StreamSpec { name, source, budget: Budget::LONGEST, patience: None }
     }
 }
 
