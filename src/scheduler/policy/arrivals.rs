@@ -110,6 +110,14 @@ pub(super) struct Toll {
 }
 
 impl Toll {
+    /// What runs cost these frames that are over within so many seconds. Steps need less and less.
+    fn new(mut expected: Vec<Expected>, steps: Vec<Step>, seconds: f32) -> Self {
+        let most = steps.first().map_or(0.0, |step| step.needs);
+        // Others have time enough, whatever runs.
+        expected.retain(|frame| seconds - frame.left + most > frame.earliest);
+        Self { expected, steps }
+    }
+
     /// The share of right answers that frames to come lose if no core is free for so many seconds.
     pub(super) fn of(&self, busy: f32) -> f32 {
         let of_frame = |frame: &Expected| -> f32 {
@@ -142,7 +150,7 @@ impl<J> Scheduler<J> {
                 steps.push(Step { needs, value: wish.value });
             }
         }
-        Toll { expected, steps }
+        Toll::new(expected, steps, horizon)
     }
 }
 
