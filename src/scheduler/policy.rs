@@ -484,8 +484,9 @@ impl<J> Scheduler<J> {
 
     /// The next thing to do at `now`.
     pub fn next(&mut self, now: Instant) -> Decision<J> {
+        let streams = self.arrivals.streams(now);
         for device in &mut self.devices {
-            device.price.pass(now, device.cores());
+            device.price.pass(now, device.cores(), streams);
         }
         if self.waiting.is_empty() {
             return Decision::Idle;

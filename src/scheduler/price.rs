@@ -9,6 +9,13 @@
 //! to Communication and Queueing Systems", 2010) with a price that grows exponentially, as prices differ
 //! by orders of magnitude between a light overload and a heavy one.
 //!
+//! Where several streams share a device it is not asked to be busy all the time: frames that happen to
+//! come together have to wait, and where budgets are short some would then get a quicker model or none,
+//! which is worth more than a better model now and then for one that came alone. So of the drain a part
+//! counts for nothing. Streams that are each periodic come together the more the more of them there are,
+//! as the variance of their number in a short time is that of independent arrivals less a share of one
+//! in so many.
+//!
 //! What runs take beyond counts because the price that a frame meets when it is decided is not the one
 //! at which it asked: near a price at which models are worth the same it might ask for the quicker one
 //! and get the other, time and again.
@@ -29,6 +36,9 @@ const SCALE: f64 = 0.5;
 /// The largest backlog, in core seconds: beyond the price there, no model is worth its time.
 const LARGEST: f64 = 0.8;
 
+/// The share of a device that is left free where many streams share it.
+const RESERVE: f64 = 0.06;
+
 /// The price of a device's time.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Price {
@@ -38,10 +48,11 @@ pub(super) struct Price {
 }
 
 impl Price {
-    /// Lets time pass on a device with so many cores.
-    pub(super) fn pass(&mut self, now: Instant, cores: usize) {
+    /// Lets time pass on a device with so many cores that so many streams share.
+    pub(super) fn pass(&mut self, now: Instant, cores: usize, streams: usize) {
         let since = self.updated.map_or(Duration::ZERO, |then| now.saturating_duration_since(then));
-        self.backlog = (self.backlog - since.as_secs_f64() * cores as f64).max(0.0);
+        let drained = since.as_secs_f64() * cores as f64 * drain(streams);
+        self.backlog = (self.backlog - drained).max(0.0);
         self.updated = Some(now);
     }
 
@@ -63,6 +74,11 @@ impl Price {
     }
 }
 
+/// The share of a device that so many streams may ask for before its time costs anything.
+fn drain(streams: usize) -> f64 {
+    1.0 - RESERVE * (1.0 - 1.0 / streams.max(1) as f64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,7 +90,7 @@ mod tests {
     fn time_costs_nothing_while_the_cores_keep_up() {
         let (start, mut price) = (Clock.now(), Price::default());
         for frame in 1..100_u32 {
-            price.pass(start + frame * Duration::from_millis(10), 2);
+            price.pass(start + frame * Duration::from_millis(10), 2, 1);
             assert_eq!(price.per_second(NOTHING), 0.0);
             price.ask(Duration::from_millis(19));
         }
@@ -84,7 +100,7 @@ mod tests {
     fn asking_for_too_much_makes_it_dear_and_a_rest_makes_it_cheap() {
         let (start, mut price) = (Clock.now(), Price::default());
         for frame in 1..150_u32 {
-            price.pass(start + frame * Duration::from_millis(10), 1);
+            price.pass(start + frame * Duration::from_millis(10), 1, 1);
             price.ask(Duration::from_millis(15));
         }
         let dear = price.per_second(NOTHING);
@@ -92,7 +108,21 @@ mod tests {
         assert_eq!(price.per_second(Duration::from_secs(1)), 0.0, "no one pays for himself");
         (0..1000).for_each(|_| price.ask(Duration::from_secs(1)));
         assert!(price.per_second(NOTHING) > dear && price.per_second(NOTHING).is_finite());
-        price.pass(start + Duration::from_secs(3), 1);
+        price.pass(start + Duration::from_secs(3), 1, 1);
         assert_eq!(price.per_second(NOTHING), 0.0);
+    }
+
+    #[test]
+    fn where_many_streams_share_a_device_it_is_not_to_be_busy_all_the_time() {
+        let dear_after = |streams| {
+            let (start, mut price) = (Clock.now(), Price::default());
+            for frame in 1..1_000_u32 {
+                price.pass(start + frame * Duration::from_millis(10), 1, streams);
+                price.ask(Duration::from_micros(9_800));
+            }
+            price.per_second(NOTHING)
+        };
+        assert_eq!((dear_after(0), dear_after(1)), (0.0, 0.0));
+        assert!(dear_after(16) > 1.0, "{}", dear_after(16));
     }
 }

@@ -15,6 +15,9 @@ const WEIGHT: f32 = 1.0 / 16.0;
 /// How far the uniform distribution goes from its mean, in standard deviations.
 const UNIFORM: f32 = 1.732_050_8;
 
+/// A stream that gave no frame for so long counts for none.
+const LATELY: Duration = Duration::from_secs(1);
+
 /// How a stream's frames come.
 #[derive(Clone, Copy, Debug)]
 struct Rhythm {
@@ -66,6 +69,12 @@ impl Arrivals {
             }
         }
         (known.latest, known.left) = (now, left);
+    }
+
+    /// How many streams there are of which a frame came lately.
+    pub(super) fn streams(&self, now: Instant) -> usize {
+        let is_there = |rhythm: &&Rhythm| now.saturating_duration_since(rhythm.latest) < LATELY;
+        self.rhythms.iter().flatten().filter(is_there).count()
     }
 
     /// The next frames of streams that may come within so many seconds.
