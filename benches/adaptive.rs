@@ -79,7 +79,12 @@ fn name(model: usize) -> ModelId {
 }
 
 fn run(model: usize) -> Run {
-    Run { model: name(model), provider: Provider::Cpu, inference: Duration::from_millis(5) }
+    Run {
+        model: name(model),
+        provider: Provider::Cpu,
+        inference: Duration::from_millis(5),
+        batch: 1,
+    }
 }
 
 fn thumbnail(seed: u64) -> anyhow::Result<Thumbnail> {

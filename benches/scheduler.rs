@@ -80,7 +80,8 @@ impl World {
             let run = Duration::from_millis(2 + 3 * number as u64);
             let warm_up = vec![Cost { preprocess: Duration::from_millis(1), run }; 32];
             let model = model(number)?;
-            Ok(RunnerTerms { model, device: 0, cores: 1, warm_up, remembered: None })
+            let batches = Vec::new();
+            Ok(RunnerTerms { model, device: 0, cores: 1, warm_up, batches, remembered: None })
         };
         let runners = (0..MODELS).map(runner).collect::<anyhow::Result<_>>()?;
         let scheduler = Scheduler::new(&[device], runners, OnTime::default());

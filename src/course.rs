@@ -239,7 +239,7 @@ mod tests {
 
     fn run(model: &str) -> Run {
         let (model, provider) = (ModelId::new(model).unwrap(), Provider::Cpu);
-        Run { model, provider, inference: Duration::from_millis(5) }
+        Run { model, provider, inference: Duration::from_millis(5), batch: 1 }
     }
 
     /// Probabilities of the ten classes, `class` with `confidence`.

@@ -119,8 +119,14 @@ fn selection() -> Selection {
 fn queue() -> Arc<Queue> {
     let device = DeviceTerms { name: "cpu".to_owned(), cores: 1 };
     let model = ModelId::new("m").unwrap();
-    let runner =
-        RunnerTerms { model, device: 0, cores: 1, warm_up: vec![RUN; 3], remembered: None };
+    let runner = RunnerTerms {
+        model,
+        device: 0,
+        cores: 1,
+        warm_up: vec![RUN; 3],
+        batches: Vec::new(),
+        remembered: None,
+    };
     Queue::new(Scheduler::new(&[device], vec![runner], OnTime::default()), Clock)
 }
 
@@ -145,10 +151,12 @@ fn what_is_submitted_is_run_before_the_queue_is_over() {
             (0..3).for_each(|number| submit(&of_select, number, &settle));
             of_select.close();
         });
-        while let Some(Dispatch { task, lease, .. }) = next(&queue) {
+        while let Some(Dispatch { passengers, lease, .. }) = next(&queue) {
             assert!(lease.wait_for_turn(None));
             lease.finished(RUN);
-            task.frame.ticket.report(Outcome::Abandoned);
+            for passenger in passengers {
+                passenger.task.frame.ticket.report(Outcome::Abandoned);
+            }
         }
         select.join().unwrap();
         assert_eq!(outcomes(&settled), 3);
@@ -163,11 +171,12 @@ fn runs_take_turns_and_a_frame_that_comes_back_is_not_forgotten() {
         queue.close();
         // Both are decided, one ahead; they end in any order.
         let workers = [0, 1].map(|place| {
-            let Some(Dispatch { task, lease, .. }) = next(&queue) else { panic!("two wait") };
+            let Some(Dispatch { passengers, lease, .. }) = next(&queue) else { panic!("two wait") };
             thread::spawn(move || {
                 assert!(lease.wait_for_turn(None));
                 if place == 0 {
-                    lease.finished_for_now(RUN, task, selection());
+                    let back = passengers.into_iter().map(|one| (one.task, selection()));
+                    lease.finished_for_now(RUN, back.collect());
                 } else {
                     lease.finished(RUN);
                 }

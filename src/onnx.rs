@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ndarray::Array4;
+use ndarray::{Array4, Axis};
 use ort::ep;
 use ort::logging::LogLevel;
 use ort::session::builder::SessionBuilder;
@@ -19,7 +19,7 @@ use thiserror::Error;
 
 use crate::models::{Layout, Manifest, ModelId, Provider};
 
-/// A model's input: float32, shape 1x3xHxW or 1xHxWx3, in standard (row-major) order.
+/// A model's input of N pictures: float32, shape Nx3xHxW or NxHxWx3, in standard (row-major) order.
 pub type Tensor = Array4<f32>;
 
 /// The ONNX Runtime library, loaded.
@@ -191,11 +191,13 @@ impl Session {
         self.provider
     }
 
-    /// Runs the model on one tensor: its output vector, background class included.
-    pub fn run(&mut self, input: &Tensor) -> Result<Vec<f32>, RunError> {
+    /// Runs the model on one tensor: the output vector of each of its pictures, background class
+    /// included.
+    pub fn run(&mut self, input: &Tensor) -> Result<Vec<Vec<f32>>, RunError> {
+        let pictures = input.len_of(Axis(0));
         let input = TensorRef::from_array_view(input.view())?;
         let outputs = self.session.run(ort::inputs![input])?;
-        numbers(&outputs, &self.output, self.classes)
+        vectors(&outputs, &self.output, pictures, self.classes)
     }
 
     /// The same, unless `terminator` ends it before. The session stays usable either way.
@@ -203,10 +205,11 @@ impl Session {
         &mut self,
         input: &Tensor,
         terminator: &Terminator,
-    ) -> Result<Vec<f32>, RunError> {
+    ) -> Result<Vec<Vec<f32>>, RunError> {
+        let pictures = input.len_of(Axis(0));
         let input = TensorRef::from_array_view(input.view())?;
         let outputs = self.session.run_with_options(ort::inputs![input], &*terminator.0)?;
-        numbers(&outputs, &self.output, self.classes)
+        vectors(&outputs, &self.output, pictures, self.classes)
     }
 }
 
@@ -230,17 +233,18 @@ impl Terminator {
     }
 }
 
-/// The output vector called `name`.
-fn numbers(
+/// The vectors of the output called `name`, one for each picture.
+fn vectors(
     outputs: &SessionOutputs<'_>,
     name: &str,
-    expected: usize,
-) -> Result<Vec<f32>, RunError> {
+    pictures: usize,
+    classes: usize,
+) -> Result<Vec<Vec<f32>>, RunError> {
     let (_shape, numbers) = outputs[name].try_extract_tensor::<f32>()?;
-    if numbers.len() != expected {
-        return Err(RunError::Size { given: numbers.len(), expected });
+    if numbers.len() != pictures * classes {
+        return Err(RunError::Size { given: numbers.len(), expected: pictures * classes });
     }
-    Ok(numbers.to_vec())
+    Ok(numbers.chunks_exact(classes).map(<[f32]>::to_vec).collect())
 }
 
 fn create(
@@ -326,7 +330,23 @@ fn check_input(session: &ort::session::Session, manifest: &Manifest) -> Result<(
     };
     let fits = shape.len() == 4
         && shape.iter().zip(expected).all(|(given, wanted)| *given == -1 || *given == wanted);
-    if fits { Ok(()) } else { Err(format!("its input has shape {shape:?}, not {expected:?}")) }
+    if !fits {
+        return Err(format!("its input has shape {shape:?}, not {expected:?}"));
+    }
+    check_batch_axis("input", shape, manifest)
+}
+
+/// Where frames may share a run, the first axis has to be free.
+fn check_batch_axis(name: &str, shape: &[i64], manifest: &Manifest) -> Result<(), String> {
+    let frames = manifest.run.most_frames();
+    match shape.first() {
+        Some(-1) => Ok(()),
+        _ if frames == 1 => Ok(()),
+        _ => Err(format!(
+            "run.batch = {frames}, and the batch axis of its {name} is fixed (shape {shape:?}): \
+             leave run.batch out, or export the model with a free batch axis"
+        )),
+    }
 }
 
 fn check_output(session: &ort::session::Session, manifest: &Manifest) -> Result<(), String> {
@@ -339,8 +359,8 @@ fn check_output(session: &ort::session::Session, manifest: &Manifest) -> Result<
         return Err(format!("its output is {}, not a float32 tensor", output.dtype()));
     };
     let classes = shape.last().copied().unwrap_or(1);
-    if classes == -1 || usize::try_from(classes) == Ok(spec.classes) {
-        return Ok(());
+    if classes != -1 && usize::try_from(classes) != Ok(spec.classes) {
+        return Err(format!("its output has {classes} classes, not {}", spec.classes));
     }
-    Err(format!("its output has {classes} classes, not {}", spec.classes))
+    check_batch_axis("output", shape, manifest)
 }

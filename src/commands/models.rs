@@ -83,8 +83,8 @@ fn row(manifest: &Manifest, roster: Option<&Roster>) -> [String; 8] {
         (None, true) => none(),
         (None, false) => "not installed".to_owned(),
     };
-    let costs = roster.and_then(|roster| roster.warm_ups.get(&manifest.id));
-    let latency = costs.and_then(|costs| LatencyStats::of(costs));
+    let warm_up = roster.and_then(|roster| roster.warm_ups.get(&manifest.id));
+    let latency = warm_up.and_then(|warm_up| LatencyStats::of(&warm_up.single));
     let milliseconds = |time: Duration| format!("{:.1}", time.as_secs_f64() * 1e3);
     let published = manifest.published.as_ref();
     [

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::golden::{self, GoldenError};
 use super::postprocess::{self, OutputError};
-use super::preprocess::Preprocessor;
+use super::preprocess::{Preprocessor, stacked};
 use crate::clock::Clock;
 use crate::frame::Picture;
 use crate::models::{Manifest, ManifestError, ModelId, Provider};
@@ -48,6 +48,34 @@ pub enum LoadError {
     /// It runs and answers wrong.
     #[error(transparent)]
     Golden(#[from] GoldenError),
+    /// It runs on one frame, and not on several.
+    #[error(
+        "model {model} does not run on {frames} frames at once on {provider}, as run.batch in \
+         {model}.toml says: leave run.batch out, or export the model anew with a free batch axis"
+    )]
+    Shared {
+        /// Which.
+        model: ModelId,
+        /// How many.
+        frames: usize,
+        /// The last rung of the ladder.
+        provider: Provider,
+        /// Why.
+        source: ClassifyError,
+    },
+    /// It answers otherwise if frames share its run.
+    #[error(
+        "model {model} gives other answers on {provider} when {frames} frames share a run \
+         (run.batch in {model}.toml): its graph mixes them up; leave run.batch out"
+    )]
+    Mixed {
+        /// Which.
+        model: ModelId,
+        /// How many.
+        frames: usize,
+        /// The last rung of the ladder.
+        provider: Provider,
+    },
 }
 
 /// Why a picture got no answer.
@@ -108,6 +136,7 @@ impl Classifier {
         let preprocessor = Preprocessor::new(&manifest.input);
         let mut classifier = Self { manifest: manifest.clone(), preprocessor, session };
         classifier.prove()?;
+        classifier.prove_shared(manifest.run.most_frames())?;
         Ok(classifier)
     }
 
@@ -122,6 +151,33 @@ impl Classifier {
             Some(golden) => Ok(golden::compare(&self.manifest.id, golden, &answer)?),
             None => Ok(()),
         }
+    }
+
+    /// Whether frames that share a run get the answers that they get alone.
+    fn prove_shared(&mut self, frames: usize) -> Result<(), LoadError> {
+        if frames == 1 {
+            return Ok(());
+        }
+        let (model, provider) = (self.manifest.id.clone(), self.session.provider());
+        let picture = golden::tensor(&self.manifest.input);
+        // Others than the first must not look like it.
+        let share = |frame: usize| 1.0 - 2.0 * frame as f32 / (frames - 1) as f32;
+        let tensors: Vec<Tensor> =
+            (0..frames).map(|frame| picture.mapv(|value| value * share(frame))).collect();
+        match self.answers_as_alone(&tensors) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(LoadError::Mixed { model, frames, provider }),
+            Err(source) => Err(LoadError::Shared { model, frames, provider, source }),
+        }
+    }
+
+    /// Whether the model answers to these tensors in one run what it answers to each in its own.
+    fn answers_as_alone(&mut self, tensors: &[Tensor]) -> Result<bool, ClassifyError> {
+        let mut alone = Vec::new();
+        for tensor in tensors {
+            alone.extend(self.session.run(tensor)?);
+        }
+        Ok(golden::are_alike(&alone, &self.session.run(&stacked(tensors))?))
     }
 
     /// What is known of it.
@@ -153,13 +209,36 @@ impl Classifier {
         Ok(Measured { value, cost })
     }
 
+    /// What it takes to classify `picture` so many times in one run.
+    pub fn time_shared(
+        &mut self,
+        picture: &Picture,
+        frames: usize,
+        clock: Clock,
+    ) -> Result<Cost, ClassifyError> {
+        let start = clock.now();
+        let tensors = (0..frames).map(|_| self.preprocessor.tensor(picture));
+        let tensor = stacked(&tensors.collect::<Result<Vec<_>, _>>()?);
+        let prepared = clock.now();
+        self.run_shared(&tensor)?;
+        Ok(Cost { preprocess: prepared - start, run: clock.now() - prepared })
+    }
+
     /// The best classes among `probabilities`.
     pub fn top_k(&self, probabilities: &[f32], k: usize) -> Vec<Classification> {
         postprocess::top_k(probabilities, &self.manifest.output, k)
     }
 
+    /// The probabilities of the classes in the one picture of a tensor.
     fn run(&mut self, tensor: &Tensor) -> Result<Vec<f32>, ClassifyError> {
-        let raw = self.session.run(tensor)?;
+        let raw = self.session.run(tensor)?.into_iter().next().unwrap_or_default();
         Ok(postprocess::probabilities(raw, &self.manifest.output)?)
+    }
+
+    /// The same of each picture of a tensor.
+    fn run_shared(&mut self, tensor: &Tensor) -> Result<Vec<Vec<f32>>, ClassifyError> {
+        let raw = self.session.run(tensor)?;
+        let read = |raw| Ok(postprocess::probabilities(raw, &self.manifest.output)?);
+        raw.into_iter().map(read).collect()
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A *runner* is a model on a device with a number of threads. On the processor it has as many
 //! sessions as runs of its width fit the cores that runs may take; on a GPU as many as may run there at
-//! once. Each session has a worker of its own, since a session runs one frame at a time; those of a
+//! once. Each session has a worker of its own, since a session does one run at a time; those of a
 //! runner share its jobs. The scheduler decides when which of them run.
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use std::path::Path;
 use thiserror::Error;
 
 use super::preprocess::Preprocessor;
-use super::roster::{Loader, Roster, RosterError};
+use super::roster::{Loader, Roster, RosterError, WarmUp};
 use crate::machine::Machine;
 use crate::models::{Device, Manifest, ModelId, Provider, RunSpec, Sha256Hex};
 use crate::onnx::Session;
@@ -174,16 +174,19 @@ impl Crew {
                 let is_loaded = roster_threads == threads;
                 let loaded = first.take_if(|_| is_loaded);
                 let (session, warm_up) = match (loaded, warm_ups.get(&manifest.id)) {
-                    (Some(session), Some(costs)) => (session, costs.clone()),
+                    (Some(session), Some(took)) => (session, took.clone()),
                     (Some(_) | None, _) => {
-                        let (classifier, costs) = loader.load(&manifest)?;
-                        (classifier.into_parts().2, costs)
+                        let (classifier, took) = loader.load(&manifest)?;
+                        (classifier.into_parts().2, took)
                     }
                 };
                 let key = DeviceKey::new(provider, device_name(root, provider), threads);
                 let remembered = saved.remembered(&key, &power_mode, &fingerprint).cloned();
                 let model = manifest.id.clone();
-                crew.runners.push(RunnerTerms { model, device, cores, warm_up, remembered });
+                let WarmUp { single, shared } = warm_up;
+                let (warm_up, batches) = (single, shared);
+                let terms = RunnerTerms { model, device, cores, warm_up, batches, remembered };
+                crew.runners.push(terms);
                 crew.hands.push(Hand { runner, manifest: manifest.clone(), session });
                 let sessions = (crew.devices[device].cores / cores).max(1);
                 let berth = Berth { runner, loader, sessions, key };
@@ -282,7 +285,7 @@ mod tests {
 
     /// What a manifest says of threads.
     fn wide(threads: &[usize]) -> RunSpec {
-        RunSpec { threads: Some(widths(threads, None).threads), devices: None }
+        RunSpec { threads: Some(widths(threads, None).threads), ..RunSpec::default() }
     }
 
     #[test]

@@ -57,6 +57,16 @@ pub fn compare(model: &ModelId, golden: &Golden, answer: &[f32]) -> Result<(), G
     }
 }
 
+/// Whether two lists of outputs are the same but for rounding, which is by their largest number.
+pub fn are_alike(some: &[Vec<f32>], others: &[Vec<f32>]) -> bool {
+    let largest = some.iter().flatten().fold(0.0, |most: f32, number| most.max(number.abs()));
+    let is_near = |(one, other): (&f32, &f32)| (one - other).abs() <= TOLERANCE * largest;
+    let are_near = |(one, other): (&Vec<f32>, &Vec<f32>)| {
+        one.len() == other.len() && one.iter().zip(other).all(is_near)
+    };
+    some.len() == others.len() && some.iter().zip(others).all(are_near)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,5 +80,18 @@ mod tests {
         assert!(compare(&model, &golden, &[0.25, 0.6, 0.5]).is_err(), "another class beats it");
         assert!(compare(&model, &golden, &[f32::NAN, 0.25, 0.5]).is_err());
         assert!(compare(&model, &golden, &[0.25]).is_err(), "too few classes");
+    }
+
+    #[test]
+    fn answers_that_are_mixed_up_are_told_from_rounding() {
+        let answers = [vec![0.9, 0.1], vec![0.2, 0.8]];
+        assert!(are_alike(&answers, &[vec![0.91, 0.09], vec![0.2, 0.8]]));
+        assert!(!are_alike(&answers, &[vec![0.2, 0.8], vec![0.9, 0.1]]));
+        assert!(!are_alike(&answers, &[vec![0.9, 0.1]]));
+        assert!(!are_alike(&answers, &[vec![0.9, 0.1], vec![f32::NAN, 0.8]]));
+        let logits = [vec![90.0, -10.0]];
+        assert!(
+            are_alike(&logits, &[vec![91.0, -10.0]]) && !are_alike(&logits, &[vec![93.0, -10.0]])
+        );
     }
 }

@@ -29,5 +29,5 @@ pub use late::{LateLimits, LateWork};
 pub use overruns::Ended;
 pub use postprocess::{OutputError, probabilities, softmax, top_k};
 pub use preprocess::Preprocessor;
-pub use roster::{Loader, Roster, RosterError};
+pub use roster::{Loader, Roster, RosterError, WarmUp};
 pub use supervisor::{Build, Post, Supervisor, Watched, Work, Workshop};

@@ -1,7 +1,7 @@
 //! From pixels to a model's input tensor.
 
 use fast_image_resize::{FilterType, ResizeAlg};
-use ndarray::Array4;
+use ndarray::{Array4, Axis};
 
 use crate::frame::{Picture, PixelFormat};
 use crate::models::{Channels, Fit, InputSpec, Layout, Resize};
@@ -38,6 +38,16 @@ impl Preprocessor {
         let pixels = self.resampler.resize(picture, region, size)?;
         Ok(normalise(&self.spec, pixels, picture.format()))
     }
+}
+
+/// Tensors of one picture each, of the same model, as one of several pictures in their order.
+pub(super) fn stacked(tensors: &[Tensor]) -> Tensor {
+    let (_, first, second, third) = tensors.first().map_or((0, 0, 0, 0), Tensor::dim);
+    let mut stacked = Tensor::zeros((tensors.len(), first, second, third));
+    for (mut row, tensor) in stacked.axis_chunks_iter_mut(Axis(0), 1).zip(tensors) {
+        row.assign(tensor);
+    }
+    stacked
 }
 
 /// Packed pixels of the input's size to the input tensor.
@@ -106,6 +116,8 @@ fn channel_planes(spec: &InputSpec, format: PixelFormat) -> [Plane; 3] {
 
 #[cfg(test)]
 mod tests {
+    use ndarray::s;
+
     use super::*;
 
     fn spec(layout: Layout, channels: Channels) -> InputSpec {
@@ -163,6 +175,19 @@ mod tests {
             let tensor = preprocessor.tensor(&picture(format, stride)).unwrap();
             assert_eq!(tensor, plain, "{format:?} with a stride of {stride}");
         }
+    }
+
+    #[test]
+    fn stacked_tensors_keep_their_order() {
+        let mut preprocessor = Preprocessor::new(&spec(Layout::Nchw, Channels::Rgb));
+        let one = preprocessor.tensor(&picture(PixelFormat::Rgb, 6)).unwrap();
+        let other = one.mapv(|value| -value);
+        let both = stacked(&[one.clone(), other.clone()]);
+        assert_eq!(both.shape(), [2, 3, 2, 2]);
+        assert_eq!(
+            (both.slice(s![0..1, .., .., ..]), both.slice(s![1..2, .., .., ..])),
+            (one.view(), other.view())
+        );
     }
 
     #[test]

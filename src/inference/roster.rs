@@ -25,14 +25,30 @@ const LEAST_WARM_UP_RUNS: usize = 3;
 /// Time after which no further warm-up run begins.
 const WARM_UP_TIME: Duration = Duration::from_millis(400);
 
+/// Warm-up runs of each number of frames that may share a run, unless [`SHARED_WARM_UP_TIME`] is over
+/// sooner.
+const SHARED_WARM_UP_RUNS: usize = 6;
+
+/// Time after which no further one begins.
+const SHARED_WARM_UP_TIME: Duration = Duration::from_millis(200);
+
 /// Models that have run, and the time they took.
 pub struct Roster {
     /// The models.
     pub classifiers: Vec<Classifier>,
-    /// What the warm-up runs of each took: one at least.
-    pub warm_ups: BTreeMap<ModelId, Vec<Cost>>,
+    /// What the warm-up runs of each took.
+    pub warm_ups: BTreeMap<ModelId, WarmUp>,
     /// What loaded them, and can do so again.
     pub loader: Loader,
+}
+
+/// What the warm-up runs of a model took.
+#[derive(Clone, Debug)]
+pub struct WarmUp {
+    /// Runs of one frame: one at least.
+    pub single: Vec<Cost>,
+    /// Runs of 2, 3, ... frames, up to as many as may share one: of each one at least.
+    pub shared: Vec<Vec<Cost>>,
 }
 
 /// Loads models and warms them up.
@@ -138,12 +154,12 @@ impl Loader {
     }
 
     /// Loads and warms up a model; also what its warm-up runs took.
-    pub fn load(&self, manifest: &Manifest) -> Result<(Classifier, Vec<Cost>), RosterError> {
+    pub fn load(&self, manifest: &Manifest) -> Result<(Classifier, WarmUp), RosterError> {
         let picture = warm_up_picture()?;
         let mut classifier = Classifier::load(&self.runtime, manifest, &self.options)?;
-        let costs = warm_up(&mut classifier, &picture, self.clock)
+        let took = warm_up(&mut classifier, &picture, self.clock)
             .map_err(|source| RosterError::WarmUp { model: manifest.id.clone(), source })?;
-        Ok((classifier, costs))
+        Ok((classifier, took))
     }
 }
 
@@ -159,7 +175,9 @@ fn confined(manifest: &Manifest, error: RosterError) -> Result<RosterError, Rost
         | LoadError::Run { provider, .. } => provider.device() != Device::Cpu,
         LoadError::Open(SessionError::Mismatch { .. })
         | LoadError::File(_)
-        | LoadError::Golden(_) => false,
+        | LoadError::Golden(_)
+        | LoadError::Shared { .. }
+        | LoadError::Mixed { .. } => false,
     };
     if !lacks_device {
         return Err(source.into());
@@ -172,15 +190,31 @@ fn warm_up(
     classifier: &mut Classifier,
     picture: &Picture,
     clock: Clock,
+) -> Result<WarmUp, ClassifyError> {
+    let once = |classifier: &mut Classifier| Ok(classifier.probabilities(picture, clock)?.cost);
+    let single = run_often(classifier, (WARM_UP_RUNS, WARM_UP_TIME), clock, once)?;
+    let limits = (SHARED_WARM_UP_RUNS, SHARED_WARM_UP_TIME);
+    let shared = (2..=classifier.manifest().run.most_frames()).map(|frames| {
+        run_often(classifier, limits, clock, |one| one.time_shared(picture, frames, clock))
+    });
+    Ok(WarmUp { single, shared: shared.collect::<Result<_, _>>()? })
+}
+
+/// What so many runs took, or fewer if that takes too long.
+fn run_often(
+    classifier: &mut Classifier,
+    (most, time): (usize, Duration),
+    clock: Clock,
+    mut once: impl FnMut(&mut Classifier) -> Result<Cost, ClassifyError>,
 ) -> Result<Vec<Cost>, ClassifyError> {
     let start = clock.now();
     let mut costs = Vec::new();
-    while costs.len() < WARM_UP_RUNS {
-        let in_time = clock.now() - start < WARM_UP_TIME;
+    while costs.len() < most {
+        let in_time = clock.now() - start < time;
         if costs.len() >= LEAST_WARM_UP_RUNS && !in_time {
             break;
         }
-        costs.push(classifier.probabilities(picture, clock)?.cost);
+        costs.push(once(classifier)?);
     }
     // The first run after loading still fills caches: it is no sample of what follows.
     if costs.len() > LEAST_WARM_UP_RUNS {

@@ -1,36 +1,36 @@
-//! A `worker-<model>` thread: owns the model's session and runs it, one job at a time.
+//! A `worker-<model>` thread: owns the model's session and runs it, one job at a time: on one frame, or
+//! on several that share the run.
 //!
-//! While a run is under way, its frame and its place on the device are with the supervisor, which
-//! may settle the one and free the other ([`Ended`]). A worker that finds both gone ends.
+//! While a run is under way, its frames and its place on the device are with the supervisor, which
+//! may settle these and free the other ([`Ended`]). A worker that finds both gone ends.
 
+use std::error::Error;
+use std::mem;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
+use ndarray::Axis;
 
-use super::classifier::ClassifyError;
 use super::overruns::{Ask, Ended};
-use super::postprocess;
+use super::postprocess::{self, OutputError};
 use super::supervisor::Post;
 use crate::clock::Clock;
 use crate::course::{self, Course};
 use crate::frame::{Frame, Pace, Picture};
 use crate::models::{Manifest, ModelId};
-use crate::onnx::{Session, Tensor, Terminator};
+use crate::onnx::{RunError, Session, Tensor, Terminator};
 use crate::outcome::{
     self, Account, Answer, Failure, Outcome, Reason, Shortfall, Stage, Stop, Ticket, in_words,
 };
+use crate::premodel::Selection;
 use crate::scheduler::{Cost, Lease, Task, Took};
 
-/// A frame whose tensor is made.
+/// Frames whose tensor is made: one, or several that share a run.
 pub struct Job {
-    /// The outcome it owes.
-    pub ticket: Ticket,
-    /// What another run would need; `None` if there will be none.
-    pub ongoing: Option<Ongoing>,
+    /// The frames, in the order of the pictures in the tensor.
+    pub riders: Vec<Rider>,
     /// The model's input.
     pub tensor: Tensor,
-    /// Why this model.
-    pub reason: Reason,
     /// Its place on the device.
     pub lease: Lease,
     /// When the tensor was ready.
@@ -39,6 +39,36 @@ pub struct Job {
     pub preprocess: Duration,
     /// What the run is expected to take.
     pub expected: Duration,
+}
+
+/// A frame of a job.
+pub struct Rider {
+    /// The outcome it owes.
+    pub ticket: Ticket,
+    /// What another run would need; `None` if there will be none.
+    pub ongoing: Option<Ongoing>,
+    /// Why this model.
+    pub reason: Reason,
+}
+
+impl Rider {
+    /// Notes that its own part of the tensor took `own`, and the whole one `all`.
+    pub(super) fn prepared(mut self, own: Duration, all: Duration) -> Self {
+        *self.ticket.trace().timings.preprocess.get_or_insert_default() += own;
+        self.ticket.waited(all.saturating_sub(own));
+        self
+    }
+
+    /// Ends the frame because its run could only be late: that before it took longer than expected.
+    fn expire(self, model: &ModelId, expected: Duration, now: Instant) {
+        let left = self.ticket.account().deadline.remaining(now);
+        let shortfall = Shortfall { quickest: Some(model.clone()), needed: expected, left };
+        self.end(Stop::Deadline, Outcome::Expired(shortfall));
+    }
+
+    fn end(self, stop: Stop, outcome: Outcome) {
+        course::end(self.ongoing.map(Ongoing::into_course), self.ticket, stop, outcome);
+    }
 }
 
 /// What a frame keeps that may get another run.
@@ -59,26 +89,46 @@ impl Ongoing {
 impl Job {
     /// Ends the job without a run: the worker of `model` is gone.
     pub(super) fn refuse(self, model: &ModelId, now: Instant) {
-        let Self { mut ticket, ongoing, lease, prepared, expected, .. } = self;
+        let Self { riders, lease, prepared, expected, .. } = self;
         drop(lease);
-        ticket.waited(now - prepared);
-        let course = ongoing.map(Ongoing::into_course);
-        if !ticket.account().deadline.is_met_by(now + expected) {
-            expire(course, ticket, model, expected, now);
-            return;
+        for mut rider in riders {
+            rider.ticket.waited(now - prepared);
+            if !rider.ticket.account().deadline.is_met_by(now + expected) {
+                rider.expire(model, expected, now);
+                continue;
+            }
+            let error = format!("model {model} was taken out of service");
+            let failed = Outcome::Failed(Failure { stage: Stage::Inference, error });
+            rider.end(Stop::Failure, failed);
         }
-        let error = format!("model {model} was taken out of service");
-        let failed = Outcome::Failed(Failure { stage: Stage::Inference, error });
-        course::end(course, ticket, Stop::Failure, failed);
+    }
+
+    /// When the run has to begin so that no frame is late; `None` where waiting does not count.
+    fn latest_start(&self) -> Option<Instant> {
+        let of_frame = |rider: &Rider| latest_start(rider.ticket.account(), self.expected);
+        self.riders.iter().filter_map(of_frame).min()
+    }
+
+    /// Takes frames out, and their pictures.
+    fn take_out(&mut self, is_out: impl Fn(&Rider) -> bool) -> Vec<Rider> {
+        let (out, rest): (Vec<_>, Vec<_>) =
+            mem::take(&mut self.riders).into_iter().enumerate().partition(|(_, one)| is_out(one));
+        let (rows, riders): (Vec<usize>, Vec<Rider>) = rest.into_iter().unzip();
+        self.riders = riders;
+        if !out.is_empty() && !rows.is_empty() {
+            self.tensor = self.tensor.select(Axis(0), &rows);
+            self.lease.shrink(rows.len());
+        }
+        out.into_iter().map(|(_, rider)| rider).collect()
     }
 }
 
 /// A frame that a model runs on.
 pub struct Subject {
-    /// The outcome it owes.
-    pub ticket: Ticket,
-    /// What another run would need; `None` if there will be none.
-    pub ongoing: Option<Ongoing>,
+    /// The frame.
+    pub rider: Rider,
+    /// Its place among the pictures of the tensor.
+    pub row: usize,
     /// The model.
     pub model: ModelId,
     /// When the run began.
@@ -88,25 +138,11 @@ pub struct Subject {
 impl Subject {
     /// Ends the frame because the run was too late; an answer of an earlier one goes out.
     pub(super) fn settle_late(self, now: Instant) {
-        let Self { mut ticket, ongoing, model, start } = self;
-        log::debug!("frame {}: model {model} is too late", ticket.account().origin.id);
-        *ticket.trace().timings.inference.get_or_insert_default() += now - start;
-        let course = ongoing.map(Ongoing::into_course);
-        course::end(course, ticket, Stop::Deadline, Outcome::Late(model));
+        let Self { mut rider, model, start, .. } = self;
+        log::debug!("frame {}: model {model} is too late", rider.ticket.account().origin.id);
+        *rider.ticket.trace().timings.inference.get_or_insert_default() += now - start;
+        rider.end(Stop::Deadline, Outcome::Late(model));
     }
-}
-
-/// Ends a frame whose run could only be late, for the run before it took longer than expected.
-fn expire(
-    course: Option<Box<Course>>,
-    ticket: Ticket,
-    model: &ModelId,
-    expected: Duration,
-    now: Instant,
-) {
-    let left = ticket.account().deadline.remaining(now);
-    let shortfall = Shortfall { quickest: Some(model.clone()), needed: expected, left };
-    course::end(course, ticket, Stop::Deadline, Outcome::Expired(shortfall));
 }
 
 /// One model's worker.
@@ -141,39 +177,27 @@ impl Worker {
     }
 
     fn answer(&mut self, job: Job) -> Standing {
-        let Job { mut ticket, ongoing, tensor, reason, lease, prepared, preprocess, expected } =
-            job;
-        // Behind a run that does not end, the frame is not kept waiting longer than it can be in time.
-        let latest = latest_start(ticket.account(), expected);
-        let has_turn = lease.wait_for_turn(latest);
-        let (start, model) = (self.clock.now(), self.manifest.id.clone());
-        ticket.waited(start - prepared);
-        if !has_turn || !ticket.account().deadline.is_met_by(start + expected) {
-            expire(ongoing.map(Ongoing::into_course), ticket, &model, expected, start);
-            return Standing::AtWork;
-        }
+        let Some((job, start)) = self.await_turn(job) else { return Standing::AtWork };
+        let Job { riders, tensor, lease, preprocess, .. } = job;
+        let frames = riders.len();
         let terminator = match Terminator::new() {
             Ok(terminator) => terminator,
             Err(error) => {
-                fail(ongoing, ticket, &error.into());
+                riders.into_iter().for_each(|rider| fail(rider, &error));
                 return Standing::AtWork;
             }
         };
-        let subject = Subject { ticket, ongoing, model, start };
-        let watched = self.post.begin(subject, lease, asking(terminator.clone()));
-        let probabilities = probabilities(&mut self.session, &self.manifest, &tensor, &terminator);
+        let subject = |(row, rider)| Subject { rider, row, model: self.manifest.id.clone(), start };
+        let subjects = riders.into_iter().enumerate().map(subject).collect();
+        let watched = self.post.begin(subjects, lease, asking(terminator.clone()));
+        let answers = answers(&mut self.session, &self.manifest, &tensor, &terminator);
         let cost = Cost { preprocess, run: self.clock.now() - start };
         match watched.end() {
-            Ended::InTime(subject, lease) => {
-                self.conclude(Run { subject, lease, reason, cost }, probabilities)
-            }
-            // What it took counts, or the model would be held to be quick for ever.
-            Ended::Late(subject, lease) => {
-                lease.finished(cost);
-                subject.settle_late(self.clock.now());
+            Ended::Over { in_time, late, place } => {
+                self.conclude(Run { lease: place, cost, frames, answers }, in_time, late);
             }
             // Asked in its last node, it is over all the same.
-            Ended::Asked(lease) => match probabilities {
+            Ended::Asked(lease) => match answers {
                 Ok(_) => lease.finished(cost),
                 Err(_) => lease.finished(Took::AtLeast(cost)),
             },
@@ -182,47 +206,95 @@ impl Worker {
         Standing::AtWork
     }
 
-    /// The end of a run that was in time.
-    fn conclude(&self, mut run: Run, probabilities: Result<Vec<f32>, ClassifyError>) {
-        *run.subject.ticket.trace().timings.inference.get_or_insert_default() += run.cost.run;
-        match (probabilities, run.subject.ongoing.take()) {
-            (Ok(probabilities), None) => self.settle(run, &probabilities),
-            (Ok(probabilities), Some(ongoing)) => self.go_on(run, ongoing, &probabilities),
-            (Err(error), ongoing) => fail(ongoing, run.subject.ticket, &error),
+    /// Waits until a job has its turn. What is left of it then, without the frames that cannot be in
+    /// time any more, and when it begins; `None` if no frame is left.
+    fn await_turn(&self, mut job: Job) -> Option<(Job, Instant)> {
+        let (model, expected, prepared) = (&self.manifest.id, job.expected, job.prepared);
+        loop {
+            // Behind a run that does not end, no frame is kept waiting longer than it can be in time.
+            let has_turn = job.lease.wait_for_turn(job.latest_start());
+            let now = self.clock.now();
+            if has_turn {
+                job.riders.iter_mut().for_each(|rider| rider.ticket.waited(now - prepared));
+            }
+            let is_late = |rider: &Rider| match latest_start(rider.ticket.account(), expected) {
+                Some(latest) if !has_turn => latest <= now,
+                Some(_) | None => !rider.ticket.account().deadline.is_met_by(now + expected),
+            };
+            for mut rider in job.take_out(is_late) {
+                if !has_turn {
+                    rider.ticket.waited(now - prepared);
+                }
+                rider.expire(model, expected, now);
+            }
+            match (job.riders.is_empty(), has_turn) {
+                (true, _) => return None,
+                (false, true) => return Some((job, now)),
+                (false, false) => {}
+            }
         }
     }
 
-    /// The end of a frame that gets one run.
-    fn settle(&self, run: Run, probabilities: &[f32]) {
-        let Run { subject, lease, reason, cost } = run;
-        let labels = postprocess::top_k(probabilities, &self.manifest.output, self.top_k);
-        let run = self.note_of(cost);
-        let (model, provider) = (run.model.clone(), run.provider);
-        lease.finished(cost);
-        let runs = vec![run];
-        let answer = Answer { model, provider, reason, labels, runs, weighed: None };
-        subject.ticket.report(Outcome::Classified(answer));
+    /// The end of a run that was not asked to end.
+    fn conclude(&self, run: Run, in_time: Vec<Subject>, late: Vec<Subject>) {
+        let mut endings = Endings::default();
+        let mut has_answered = false;
+        for Subject { mut rider, row, .. } in in_time {
+            *rider.ticket.trace().timings.inference.get_or_insert_default() += run.cost.run;
+            match run.answer(row) {
+                Ok(probabilities) => {
+                    has_answered = true;
+                    self.go_on(rider, &run, probabilities, &mut endings);
+                }
+                Err(failure) => endings.failed.push((rider, failure)),
+            }
+        }
+        let Run { lease, cost, .. } = run;
+        // What a late run took counts, or the model would be held to be quick for ever.
+        if has_answered || !late.is_empty() {
+            lease.finished_for_good(cost, endings.back, endings.answered);
+        } else {
+            drop(lease);
+        }
+        let failed =
+            |(rider, failure): (Rider, _)| rider.end(Stop::Failure, Outcome::Failed(failure));
+        endings.failed.into_iter().for_each(failed);
+        endings.classified.into_iter().for_each(|(ticket, answer)| {
+            ticket.report(Outcome::Classified(answer));
+        });
+        late.into_iter().for_each(|subject| subject.settle_late(self.clock.now()));
     }
 
-    /// Weighs the answers so far: the frame goes back for another run, or they go out as one.
-    fn go_on(&self, run: Run, ongoing: Ongoing, probabilities: &[f32]) {
-        let Run { subject: Subject { mut ticket, .. }, lease, cost, .. } = run;
-        let Ongoing { picture, mut course } = ongoing;
+    /// What becomes of a frame that a model has answered. One that gets one run is classified; for others
+    /// the answers so far are weighed: the frame goes back for another run, or they go out as one.
+    fn go_on(&self, rider: Rider, run: &Run, probabilities: &[f32], endings: &mut Endings) {
+        let Rider { mut ticket, ongoing, reason } = rider;
+        let Some(Ongoing { picture, mut course }) = ongoing else {
+            endings.classified.push((ticket, self.classification(reason, run, probabilities)));
+            return;
+        };
         let start = self.clock.now();
-        let next = course.observe(self.note_of(cost), probabilities);
+        let next = course.observe(self.note_of(run), probabilities);
         *ticket.trace().timings.policy.get_or_insert_default() += self.clock.now() - start;
         match next {
             Some(selection) => {
                 let task = Task { frame: Frame { picture, ticket }, course: Some(course) };
-                lease.finished_for_now(cost, task, selection);
+                endings.back.push((task, selection));
             }
-            None => lease.finished_for_good(cost, *course, ticket),
+            None => endings.answered.push((*course, ticket)),
         }
     }
 
-    fn note_of(&self, cost: Cost) -> outcome::Run {
+    fn classification(&self, reason: Reason, run: &Run, probabilities: &[f32]) -> Answer {
+        let labels = postprocess::top_k(probabilities, &self.manifest.output, self.top_k);
+        let run = self.note_of(run);
+        let (model, provider) = (run.model.clone(), run.provider);
+        Answer { model, provider, reason, labels, runs: vec![run], weighed: None }
+    }
+
+    fn note_of(&self, run: &Run) -> outcome::Run {
         let (model, provider) = (self.manifest.id.clone(), self.session.provider());
-        outcome::Run { model, provider, inference: cost.run }
+        outcome::Run { model, provider, inference: run.cost.run, batch: run.frames }
     }
 }
 
@@ -234,22 +306,49 @@ fn latest_start(account: &Account, expected: Duration) -> Option<Instant> {
     }
 }
 
-/// A run that is over and was in time.
+/// A run that is over.
 struct Run {
-    subject: Subject,
     lease: Lease,
-    reason: Reason,
     cost: Cost,
+    /// How many shared it.
+    frames: usize,
+    answers: Answers,
 }
 
-fn probabilities(
+impl Run {
+    /// The probabilities of the classes in the picture of a row, or why there are none.
+    fn answer(&self, row: usize) -> Result<&[f32], Failure> {
+        let failure = |error: &dyn Error| Failure::new(Stage::Inference, error);
+        let answers = self.answers.as_ref().map_err(|error| failure(error))?;
+        match answers.get(row) {
+            Some(answer) => answer.as_deref().map_err(|error| failure(error)),
+            None => Err(Failure { stage: Stage::Inference, error: "it has no answer".to_owned() }),
+        }
+    }
+}
+
+/// What becomes of the frames of a run.
+#[derive(Default)]
+struct Endings {
+    classified: Vec<(Ticket, Answer)>,
+    /// Those that may get another run.
+    back: Vec<(Task, Selection)>,
+    answered: Vec<(Course, Ticket)>,
+    failed: Vec<(Rider, Failure)>,
+}
+
+/// Of each picture of a tensor: the probabilities of its classes.
+type Answers = Result<Vec<Result<Vec<f32>, OutputError>>, RunError>;
+
+fn answers(
     session: &mut Session,
     manifest: &Manifest,
     tensor: &Tensor,
     terminator: &Terminator,
-) -> Result<Vec<f32>, ClassifyError> {
+) -> Answers {
     let raw = session.run_unless_terminated(tensor, terminator)?;
-    Ok(postprocess::probabilities(raw, &manifest.output)?)
+    let read = |raw| postprocess::probabilities(raw, &manifest.output);
+    Ok(raw.into_iter().map(read).collect())
 }
 
 /// How the supervisor ends a run.
@@ -262,7 +361,6 @@ fn asking(terminator: Terminator) -> Ask {
 }
 
 /// Ends a frame whose run failed.
-fn fail(ongoing: Option<Ongoing>, ticket: Ticket, error: &ClassifyError) {
-    let failed = Outcome::Failed(Failure::new(Stage::Inference, error));
-    course::end(ongoing.map(Ongoing::into_course), ticket, Stop::Failure, failed);
+fn fail(rider: Rider, error: &RunError) {
+    rider.end(Stop::Failure, Outcome::Failed(Failure::new(Stage::Inference, error)));
 }

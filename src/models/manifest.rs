@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{ManifestError, ModelId, RunSpec, Sha256Hex, text};
 
-/// How the tensor's axes are ordered; the batch axis comes first and is 1.
+/// How the tensor's axes are ordered; the batch axis, one for each picture, comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Layout {
@@ -170,7 +170,7 @@ pub struct Manifest {
     pub input: InputSpec,
     /// How its output becomes classes.
     pub output: OutputSpec,
-    /// Where it may run, and how wide.
+    /// Where it may run, how wide, and on how many frames at once.
     pub run: RunSpec,
     /// What its authors say it scores.
     pub published: Option<Published>,

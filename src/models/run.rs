@@ -1,4 +1,4 @@
-//! Where a model may run, and how wide: the section `[run]` of a manifest.
+//! Where a model may run, how wide, and on how many frames at once: the section `[run]` of a manifest.
 
 use std::num::NonZeroUsize;
 
@@ -9,16 +9,27 @@ use super::Device;
 /// Most threads of one run.
 const MOST_THREADS: usize = 64;
 
-/// Where a model may run, and how wide its runs are. What is left out is up to the configuration.
+/// Most frames that may share a run.
+const MOST_FRAMES: usize = 16;
+
+/// Where a model may run, how wide its runs are, and how many frames one may take. What is left out of
+/// the first two is up to the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunSpec {
     /// The devices, each once; `None` for any.
     pub devices: Option<Vec<Device>>,
     /// Threads of a run on the processor: each number is a runner of that width.
     pub threads: Option<Vec<NonZeroUsize>>,
+    /// Frames that may share a run; `None` for one.
+    pub batch: Option<NonZeroUsize>,
 }
 
 impl RunSpec {
+    /// How many frames may share a run.
+    pub fn most_frames(&self) -> usize {
+        self.batch.map_or(1, NonZeroUsize::get)
+    }
+
     /// Whether the model may run on a device.
     pub fn allows(&self, device: Device) -> bool {
         self.devices.as_ref().is_none_or(|devices| devices.contains(&device))
@@ -31,6 +42,7 @@ impl RunSpec {
 pub(super) struct RawRun {
     devices: Option<Vec<String>>,
     threads: Option<Threads>,
+    batch: Option<i64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -45,6 +57,7 @@ impl RawRun {
         Ok(RunSpec {
             devices: self.devices.map(check_devices).transpose()?,
             threads: self.threads.map(Threads::check).transpose()?,
+            batch: self.batch.map(check_batch).transpose()?,
         })
     }
 }
@@ -81,6 +94,13 @@ impl Threads {
         }
         numbers.into_iter().map(check_threads).collect()
     }
+}
+
+fn check_batch(number: i64) -> Result<NonZeroUsize, String> {
+    let within = usize::try_from(number).ok().filter(|number| *number <= MOST_FRAMES);
+    within.and_then(NonZeroUsize::new).ok_or_else(|| {
+        format!("run.batch = {number}: frames that may share a run, 1 to {MOST_FRAMES}")
+    })
 }
 
 fn check_threads(number: i64) -> Result<NonZeroUsize, String> {

@@ -31,6 +31,8 @@ pub struct Run {
     pub provider: Provider,
     /// What the run and the reading of its output took.
     pub inference: Duration,
+    /// How many frames shared the run, this one included.
+    pub batch: usize,
 }
 
 /// How the adaptive policy judges its answer.

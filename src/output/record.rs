@@ -78,6 +78,8 @@ struct ConsideredRecord<'a> {
 struct RunRecord<'a> {
     model: &'a ModelId,
     inference_ms: Milliseconds,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    batch: Option<usize>,
 }
 
 #[derive(Debug, Serialize)]
@@ -272,7 +274,8 @@ fn runs(outcome: &Outcome) -> &[Run] {
 }
 
 fn run(run: &Run) -> RunRecord<'_> {
-    RunRecord { model: &run.model, inference_ms: run.inference.into() }
+    let batch = (run.batch > 1).then_some(run.batch);
+    RunRecord { model: &run.model, inference_ms: run.inference.into(), batch }
 }
 
 fn label(classification: &Classification) -> Label<'_> {

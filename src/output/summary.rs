@@ -81,11 +81,12 @@ pub struct Figures {
     pub wall_s: f64,
     /// Captured frames per second of `wall_s`; null if that is 0.
     pub frames_per_s: Option<f64>,
-    /// Runs of models on classified frames.
+    /// Runs of models on classified frames; one that frames shared counts for each of them.
     pub runs: u64,
     /// Runs for each classified or reused frame; null without such a frame.
     pub mean_runs: Option<f64>,
-    /// Milliseconds of these runs for each classified or reused frame; null without such a frame.
+    /// Milliseconds of these runs for each classified or reused frame; null without such a frame. Of a
+    /// run that frames shared each has its share.
     pub mean_inference_ms: Option<f64>,
     /// The models that ran, by name.
     pub models: Vec<ModelFigures>,

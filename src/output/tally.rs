@@ -125,7 +125,7 @@ impl Tally {
         self.model(&answer.model, answer.provider).frames += 1;
         for run in &answer.runs {
             self.runs += 1;
-            self.inference += run.inference;
+            self.inference += run.inference / run.batch.max(1) as u32;
             let model = self.model(&run.model, run.provider);
             model.runs += 1;
             model.inference.record(run.inference);

@@ -40,6 +40,8 @@ pub struct RunnerTerms {
     pub cores: usize,
     /// What its warm-up runs took, one at least.
     pub warm_up: Vec<Cost>,
+    /// The same of runs of 2, 3, ... frames, up to as many as may share a run; of each one at least.
+    pub batches: Vec<Vec<Cost>>,
     /// What is remembered of it from before a restart.
     pub remembered: Option<Remembered>,
 }
@@ -59,9 +61,59 @@ pub(super) struct Runner {
     pub(super) spread: Duration,
     /// Core time of a run as expected.
     pub(super) work: Duration,
+    /// Runs of 2, 3, ... frames.
+    batches: Vec<Batch>,
+}
+
+/// Runs of several frames.
+#[derive(Debug)]
+struct Batch {
+    id: RunnerId,
+    load: Load,
+}
+
+/// What a run takes, with whatever number of frames.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Load {
+    /// In the middle.
+    pub(super) expected: Cost,
+    /// How much longer it may take, with the probability that is asked for.
+    pub(super) spread: Duration,
+    /// Core time as expected.
+    pub(super) work: Duration,
+}
+
+impl Load {
+    fn of(id: RunnerId, cores: usize, estimator: &Estimator) -> Self {
+        let expected = estimator.expected(id);
+        let spread = estimator.allowance(id).total().saturating_sub(expected.total());
+        Self { expected, spread, work: expected.run * cores as u32 }
+    }
 }
 
 impl Runner {
+    /// How many frames may share a run.
+    pub(super) fn most_frames(&self) -> usize {
+        1 + self.batches.len()
+    }
+
+    /// What a run of so many frames takes.
+    pub(super) fn load(&self, frames: usize) -> Load {
+        match self.batch(frames) {
+            Some(batch) => batch.load,
+            None => Load { expected: self.expected, spread: self.spread, work: self.work },
+        }
+    }
+
+    fn batch(&self, frames: usize) -> Option<&Batch> {
+        self.batches.get(frames.checked_sub(2)?)
+    }
+
+    /// Names its runs of so many frames.
+    fn id_of(&self, frames: usize) -> RunnerId {
+        self.batch(frames).map_or(self.id, |batch| batch.id)
+    }
+
     /// What a run takes at most, with the probability that is asked for, and its preprocessing.
     pub(super) fn longest(&self) -> Duration {
         self.expected.total() + self.spread
@@ -69,10 +121,11 @@ impl Runner {
 
     /// Takes over what its device has learnt.
     fn learn(&mut self, estimator: &Estimator) {
-        self.expected = estimator.expected(self.id);
-        let allowance = estimator.allowance(self.id).total();
-        self.spread = allowance.saturating_sub(self.expected.total());
-        self.work = self.expected.run * self.cores as u32;
+        let Load { expected, spread, work } = Load::of(self.id, self.cores, estimator);
+        (self.expected, self.spread, self.work) = (expected, spread, work);
+        for Batch { id, load } in &mut self.batches {
+            *load = Load::of(*id, self.cores, estimator);
+        }
     }
 }
 
@@ -105,6 +158,8 @@ pub(super) enum Opening {
 #[derive(Debug)]
 struct Commitment {
     serial: u64,
+    /// How many share it.
+    frames: usize,
     cores: usize,
     cost: Cost,
     /// How much longer the run may take than its cost says, with the probability asked for.
@@ -123,24 +178,31 @@ impl Device {
 
     /// Adds a runner, which comes to this place in the list of all; `None` without any warm-up run.
     pub(super) fn add(&mut self, place: usize, terms: RunnerTerms) -> Option<Runner> {
-        let id = self.estimator.add(&terms.warm_up, terms.remembered.as_ref())?;
-        let RunnerTerms { model, device, cores, .. } = terms;
-        let (cores, expected) = (cores.clamp(1, self.cores), Cost::default());
-        let (spread, work) = (Duration::ZERO, Duration::ZERO);
-        Some(Runner { place, model, device, cores, id, expected, spread, work })
+        let RunnerTerms { model, device, cores, warm_up, batches, remembered } = terms;
+        let id = self.estimator.add(&warm_up, remembered.as_ref())?;
+        let batch = |(number, warm_up): (usize, &Vec<Cost>)| {
+            let remembered = remembered.as_ref().and_then(|known| known.of_batch(number + 2));
+            let id = self.estimator.add(warm_up, remembered.as_ref())?;
+            Some(Batch { id, load: Load::default() })
+        };
+        let batches = batches.iter().enumerate().map(batch).collect::<Option<_>>()?;
+        let (cores, Load { expected, spread, work }) =
+            (cores.clamp(1, self.cores), Load::default());
+        Some(Runner { place, model, device, cores, id, expected, spread, work, batches })
     }
 
-    /// Learns what a run of one of `runners` took, for all of them that are its own.
-    pub(super) fn learn(&mut self, ran: usize, took: Took, runners: &mut [Runner]) {
+    /// Learns what a run of one of `runners` on so many frames took, for all of them that are its own.
+    pub(super) fn learn(&mut self, ran: usize, frames: usize, took: Took, runners: &mut [Runner]) {
         let device = runners[ran].device;
-        self.estimator.learn(runners[ran].id, took);
+        self.estimator.learn(runners[ran].id_of(frames), took);
         self.trials.count_run();
         self.teach(device, runners);
     }
 
     /// What is worth remembering of a runner.
     pub(super) fn remember(&self, runner: &Runner) -> Remembered {
-        self.estimator.remember(runner.id)
+        let batches = runner.batches.iter().map(|batch| self.estimator.remember(batch.id));
+        self.estimator.remember(runner.id).with_batches(batches)
     }
 
     /// Notes that the device does nothing and yet none of its runners, not even this one, seemed quick
@@ -207,11 +269,19 @@ impl Device {
         }
     }
 
-    pub(super) fn commit(&mut self, serial: u64, runner: &Runner, now: Instant) {
-        let (cost, spread) = (runner.expected, runner.spread);
-        let commitment =
-            Commitment { serial, cores: runner.cores, cost, spread, decided: now, started: None };
+    pub(super) fn commit(&mut self, serial: u64, runner: &Runner, frames: usize, now: Instant) {
+        let (cores, Load { expected: cost, spread, .. }) = (runner.cores, runner.load(frames));
+        let (decided, started) = (now, None);
+        let commitment = Commitment { serial, frames, cores, cost, spread, decided, started };
         self.committed.push(commitment);
+    }
+
+    /// Notes that fewer frames share a run than was decided.
+    pub(super) fn shrink(&mut self, serial: u64, runner: &Runner, frames: usize) {
+        if let Some(run) = self.committed.iter_mut().find(|run| run.serial == serial) {
+            let Load { expected, spread, .. } = runner.load(frames);
+            (run.frames, run.cost, run.spread) = (frames, expected, spread);
+        }
     }
 
     /// Whether a run may begin: all decided before have begun, and there are cores for it.
@@ -235,8 +305,10 @@ impl Device {
         }
     }
 
-    pub(super) fn release(&mut self, serial: u64) {
-        self.committed.retain(|run| run.serial != serial);
+    /// Takes a run off; how many frames shared it, if it was there.
+    pub(super) fn release(&mut self, serial: u64) -> Option<usize> {
+        let place = self.committed.iter().position(|run| run.serial == serial)?;
+        Some(self.committed.remove(place).frames)
     }
 
     /// When the cores are expected to be free.

@@ -20,6 +20,9 @@
 //! - A frame that no model can answer in time expires at once, at no cost.
 //! - A frame that comes back with an answer is decided first. It gets another run if one fits its
 //!   deadline, is worth its price and costs no frame that waits its own; else its answer goes out.
+//! - Where a model takes several frames at once, waiting frames join the run of another
+//!   (`policy::company`): those to which that is worth at least as much as a run of their own, if all of
+//!   them are in time and no other frame loses its answer by it.
 //! - Runs of a device begin in the order of the decisions. One more run than its cores can take is
 //!   decided ahead, so that its tensor is ready when a core is; but no earlier than that needs, so that
 //!   frames which come meanwhile are part of the decision.
@@ -37,6 +40,6 @@ mod trials;
 
 pub use cost::{Cost, Took};
 pub use machine::{DeviceTerms, RunnerTerms};
-pub use policy::{Admission, Decision, Discipline, Offer, Scheduler};
-pub use queue::{Dispatch, Lease, Next, Queue, Task};
+pub use policy::{Admission, Companion, Decision, Discipline, Offer, Scheduler};
+pub use queue::{Dispatch, Lease, Next, Passenger, Queue, Task};
 pub use terms::Terms;

@@ -4,6 +4,7 @@ mod admission;
 mod again;
 mod arrivals;
 mod choice;
+mod company;
 mod explain;
 mod newest_wins;
 
@@ -23,6 +24,7 @@ use crate::premodel::Selection;
 use admission::Plan;
 use arrivals::Arrivals;
 use choice::{Choice, Wish};
+use company::Company;
 
 /// Frames of one stream that may wait.
 const WAITING_PER_STREAM: usize = 4;
@@ -147,6 +149,8 @@ pub enum Decision<J> {
         waited: Duration,
         /// What it was chosen from; empty unless the scheduler is [`Scheduler::explaining`].
         considered: Vec<Considered>,
+        /// The jobs that share the run.
+        company: Vec<Companion<J>>,
         /// What the run is expected to take, its preprocessing left out.
         expected: Duration,
         /// Names the run in [`Scheduler::is_turn_of`] and [`Scheduler::finished`].
@@ -178,6 +182,19 @@ pub enum Decision<J> {
     Later(Instant),
     /// There is nothing to do until a job comes or a run ends.
     Idle,
+}
+
+/// A job that shares the run of another.
+#[derive(Debug)]
+pub struct Companion<J> {
+    /// The job.
+    pub job: J,
+    /// Why this model.
+    pub reason: Reason,
+    /// Time the job waited for this decision.
+    pub waited: Duration,
+    /// What it was chosen from; empty unless the scheduler is [`Scheduler::explaining`].
+    pub considered: Vec<Considered>,
 }
 
 /// The devices when a decision is made.
@@ -504,7 +521,10 @@ impl<J> Scheduler<J> {
             return decision;
         }
         match self.first_choice(&plan, &view) {
-            Some((index, Some(choice))) => self.commit(index, choice, &plan, &view),
+            Some((index, Some(choice))) => {
+                let company = self.company(index, &choice, &plan, &view);
+                self.commit(index, choice, company, &plan, &view)
+            }
             Some((index, None)) => self.expire(index, &view),
             None => view.next_due().map_or(Decision::Idle, Decision::Later),
         }
@@ -606,7 +626,14 @@ impl<J> Scheduler<J> {
         }
     }
 
-    fn commit(&mut self, index: usize, choice: Choice, plan: &Plan, view: &View) -> Decision<J> {
+    fn commit(
+        &mut self,
+        index: usize,
+        choice: Choice,
+        company: Company,
+        plan: &Plan,
+        view: &View,
+    ) -> Decision<J> {
         let now = view.now;
         let considered = self.considered(&self.waiting[index], Some(plan), view);
         let runner = &self.runners[choice.runner];
@@ -615,29 +642,38 @@ impl<J> Scheduler<J> {
         {
             self.devices[runner.device].make_trial(chance);
         }
+        let index = index - company.before(index);
+        let company = self.take_along(company, choice.runner, plan, view);
         let job = self.remove(index, true);
+        self.charge(&job, choice.runner);
+        let frames = 1 + company.len();
         let runner = &self.runners[choice.runner];
-        if job.pace == Pace::Clock {
-            // What it takes beyond what it asked for is asked for too.
-            let more = runner.work.saturating_sub(job.asked.work);
-            self.devices[runner.device].price.ask(more);
-        }
         let serial = self.next_serial;
         self.next_serial += 1;
-        self.devices[runner.device].commit(serial, runner, now);
+        self.devices[runner.device].commit(serial, runner, frames, now);
         Decision::Run {
             waited: now.saturating_duration_since(job.submitted),
             considered,
             job: job.job,
+            company,
             runner: choice.runner,
             model: runner.model.clone(),
             reason: choice.reason,
             expected: match self.discipline {
-                Discipline::Deadlines => runner.expected.run,
+                Discipline::Deadlines => runner.load(frames).expected.run,
                 // Whether it can be in time is not asked.
                 Discipline::NewestWins => Duration::ZERO,
             },
             serial,
+        }
+    }
+
+    /// What a run takes beyond what its job asked for is asked for too.
+    fn charge(&mut self, job: &Waiting<J>, place: usize) {
+        let runner = &self.runners[place];
+        if job.pace == Pace::Clock {
+            let more = runner.work.saturating_sub(job.asked.work);
+            self.devices[runner.device].price.ask(more);
         }
     }
 
@@ -654,9 +690,16 @@ impl<J> Scheduler<J> {
 
     /// Notes that a run is over, and what the classification took.
     pub fn finished(&mut self, serial: u64, runner: usize, took: impl Into<Took>) {
-        self.given_up(serial);
-        self.devices[self.runners[runner].device].learn(runner, took.into(), &mut self.runners);
+        let device = &mut self.devices[self.runners[runner].device];
+        let frames = device.release(serial).unwrap_or(1);
+        device.learn(runner, frames, took.into(), &mut self.runners);
         self.put_in_order();
+    }
+
+    /// Notes that fewer frames share a run than was decided.
+    pub fn shrunk(&mut self, serial: u64, runner: usize, frames: usize) {
+        let runner = &self.runners[runner];
+        self.devices[runner.device].shrink(serial, runner, frames);
     }
 
     /// Notes that a decided run is over without a measure: it failed, or was not begun.

@@ -1,12 +1,13 @@
 //! The scheduler between threads: `select` submits, `prepare` asks for the next job, workers take
 //! turns on the device.
 
+use std::iter;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::cost::{Cost, Took};
 use super::estimate::Remembered;
-use super::policy::{Admission, Decision, Offer, Scheduler};
+use super::policy::{Admission, Companion, Decision, Offer, Scheduler};
 use crate::clock::Clock;
 use crate::course::{self, Course};
 use crate::frame::{Frame, Pace, StreamName};
@@ -46,18 +47,24 @@ pub enum Next {
     Settle(Task, Stop),
 }
 
-/// A frame and the model it gets.
+/// A run that is decided.
 pub struct Dispatch {
-    /// The frame.
-    pub task: Task,
+    /// The frames that it is on: one, or several that share it.
+    pub passengers: Vec<Passenger>,
     /// The model.
     pub model: ModelId,
-    /// Why this model.
-    pub reason: Reason,
     /// What the run is expected to take, its preprocessing left out.
     pub expected: Duration,
     /// Its place on the device.
     pub lease: Lease,
+}
+
+/// A frame of a run.
+pub struct Passenger {
+    /// The frame.
+    pub task: Task,
+    /// Why this model.
+    pub reason: Reason,
 }
 
 impl Queue {
@@ -105,20 +112,23 @@ impl Queue {
                     reason,
                     waited,
                     considered,
+                    company,
                     expected,
                     serial,
                 } => {
-                    let task = self.decided(state, job, (waited, considered));
+                    self.announce(state);
+                    let first = Companion { job, reason, waited, considered };
+                    let passengers = iter::once(first).chain(company).map(passenger).collect();
                     let lease = Lease { queue: Arc::clone(self), serial, runner, over: false };
-                    return Some(Next::Run(Dispatch { task, model, reason, expected, lease }));
+                    return Some(Next::Run(Dispatch { passengers, model, expected, lease }));
                 }
                 Decision::Expired { job, shortfall, waited, considered } => {
-                    let task = self.decided(state, job, (waited, considered));
-                    return Some(Next::Expired(task, shortfall));
+                    self.announce(state);
+                    return Some(Next::Expired(decided(job, waited, considered), shortfall));
                 }
                 Decision::Settle { job, stop, waited, considered } => {
-                    let task = self.decided(state, job, (waited, considered));
-                    return Some(Next::Settle(task, stop));
+                    self.announce(state);
+                    return Some(Next::Settle(decided(job, waited, considered), stop));
                 }
                 Decision::Idle if state.closed && state.scheduler.is_over() => return None,
                 Decision::Idle => state = self.wait(state),
@@ -127,22 +137,10 @@ impl Queue {
         }
     }
 
-    /// Tells everyone that a decision was made, and the frame how long it waited for it and what it
-    /// was chosen from.
-    fn decided(
-        &self,
-        state: MutexGuard<'_, State>,
-        mut task: Task,
-        (waited, considered): (Duration, Vec<Considered>),
-    ) -> Task {
+    /// Tells everyone that a decision was made.
+    fn announce(&self, state: MutexGuard<'_, State>) {
         drop(state);
         self.changed.notify_all();
-        let ticket = &mut task.frame.ticket;
-        ticket.waited(waited);
-        if !considered.is_empty() {
-            ticket.trace().considered.push(considered);
-        }
-        task
     }
 
     /// Has the frames of a stream that wait go on from what is known of their scene by now: an older
@@ -202,6 +200,21 @@ impl Queue {
     }
 }
 
+/// Tells a frame how long it waited for a decision and what it was chosen from.
+fn decided(mut task: Task, waited: Duration, considered: Vec<Considered>) -> Task {
+    let ticket = &mut task.frame.ticket;
+    ticket.waited(waited);
+    if !considered.is_empty() {
+        ticket.trace().considered.push(considered);
+    }
+    task
+}
+
+fn passenger(decision: Companion<Task>) -> Passenger {
+    let Companion { job, reason, waited, considered } = decision;
+    Passenger { task: decided(job, waited, considered), reason }
+}
+
 /// A decided run's place on the device. Dropped, it frees the place.
 pub struct Lease {
     queue: Arc<Queue>,
@@ -243,25 +256,42 @@ impl Lease {
         self.queue.changed.notify_all();
     }
 
-    /// The same for a frame whose answer goes out: the frames of its scene that wait learn of it.
-    pub fn finished_for_good(self, cost: Cost, course: Course, ticket: Ticket) {
-        let (queue, stream) = (Arc::clone(&self.queue), ticket.account().origin.id.stream.clone());
-        self.finished(cost);
-        course.settle(ticket, Stop::Certain);
-        queue.catch_up(&stream);
-    }
-
-    /// The same for a frame that has an answer, and hands it in again for another run: one step,
-    /// so that the queue cannot be found empty in between.
-    pub fn finished_for_now(mut self, cost: Cost, task: Task, selection: Selection) {
+    /// The same, and hands frames that have an answer in again for another run: one step, so that the
+    /// queue cannot be found empty in between.
+    pub fn finished_for_now(mut self, cost: Cost, back: Vec<(Task, Selection)>) {
         self.over = true;
-        let account = task.frame.ticket.account();
-        let (stream, due) = (account.origin.id.stream.clone(), (account.deadline, account.pace));
         let mut state = self.queue.lock();
         let now = self.queue.clock.now();
         state.scheduler.finished(self.serial, self.runner, cost);
-        state.scheduler.submit_again(task, &stream, selection, due, now);
+        for (task, selection) in back {
+            let account = task.frame.ticket.account();
+            let stream = account.origin.id.stream.clone();
+            let due = (account.deadline, account.pace);
+            state.scheduler.submit_again(task, &stream, selection, due, now);
+        }
         drop(state);
+        self.queue.changed.notify_all();
+    }
+
+    /// The same where answers go out, besides: the frames of their scenes that wait learn of them.
+    pub fn finished_for_good(
+        self,
+        cost: Cost,
+        back: Vec<(Task, Selection)>,
+        answered: Vec<(Course, Ticket)>,
+    ) {
+        let queue = Arc::clone(&self.queue);
+        self.finished_for_now(cost, back);
+        for (course, ticket) in answered {
+            let stream = ticket.account().origin.id.stream.clone();
+            course.settle(ticket, Stop::Certain);
+            queue.catch_up(&stream);
+        }
+    }
+
+    /// Notes that no more than so many frames share the run: the others are settled.
+    pub fn shrink(&self, frames: usize) {
+        self.queue.lock().scheduler.shrunk(self.serial, self.runner, frames);
         self.queue.changed.notify_all();
     }
 }

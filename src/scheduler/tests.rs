@@ -1,6 +1,7 @@
 //! The scheduler in simulated time: no thread, no lock, no clock.
 
 mod again;
+mod company;
 mod covered;
 mod overload;
 mod queue;
@@ -43,7 +44,7 @@ fn on_one_core<J>(models: &[(&str, Cost)]) -> Scheduler<J> {
 fn on_cores<J>(cores: usize, models: &[(&str, Cost)]) -> Scheduler<J> {
     let runner = |&(name, cost): &(&str, Cost)| {
         let (model, warm_up) = (model(name), vec![cost; 8]);
-        RunnerTerms { model, device: 0, cores: 1, warm_up, remembered: None }
+        RunnerTerms { model, device: 0, cores: 1, warm_up, batches: Vec::new(), remembered: None }
     };
     let device = DeviceTerms { name: "cpu".to_owned(), cores };
     Scheduler::new(&[device], models.iter().map(runner).collect(), half_of_the_time())
@@ -322,7 +323,8 @@ fn a_busy_queue_does_not_make_a_model_look_faster() {
     let runs = [run_of(10), run_of(60), run_of(60)];
     let device = DeviceTerms { name: "cpu".to_owned(), cores: 1 };
     let (model, warm_up) = (model("m"), runs.to_vec());
-    let runner = RunnerTerms { model, device: 0, cores: 1, warm_up, remembered: None };
+    let batches = Vec::new();
+    let runner = RunnerTerms { model, device: 0, cores: 1, warm_up, batches, remembered: None };
     let mut scheduler = Scheduler::new(&[device], vec![runner], half_of_the_time());
     submit(&mut scheduler, 0, &["m"], 900, now);
     let _ = run(scheduler.next(now));
@@ -340,7 +342,7 @@ fn a_model_that_just_fits_is_tried_a_few_times_and_no_more() {
     let device = DeviceTerms { name: "cpu".to_owned(), cores: 1 };
     let runner = |(name, took)| {
         let (model, warm_up) = (model(name), vec![run_of(took); 8]);
-        RunnerTerms { model, device: 0, cores: 1, warm_up, remembered: None }
+        RunnerTerms { model, device: 0, cores: 1, warm_up, batches: Vec::new(), remembered: None }
     };
     let runners = [("small", 5), ("middle", 20)].map(runner).to_vec();
     let mut scheduler = Scheduler::new(&[device], runners, OnTime::new(0.99).unwrap());

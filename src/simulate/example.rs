@@ -22,7 +22,7 @@ pub fn model(name: &str, accuracy: f64, milliseconds: u64) -> Model {
         accuracy,
         column: None,
         preprocess: Duration::ZERO,
-        placements: vec![Placement { device: 0, units: 1, latency }],
+        placements: vec![Placement { device: 0, units: 1, latency, batches: Vec::new() }],
     }
 }
 

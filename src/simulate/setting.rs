@@ -66,6 +66,22 @@ pub struct Placement {
     pub units: usize,
     /// How long, at full speed.
     pub latency: Latency,
+    /// How many times as long runs of 2, 3, ... frames take, up to as many as may share one. Each is 1 at
+    /// least.
+    pub batches: Vec<f64>,
+}
+
+impl Placement {
+    /// How many times as long a run of so many frames takes as one of one.
+    pub fn stretch(&self, frames: usize) -> f64 {
+        frames.checked_sub(2).and_then(|place| self.batches.get(place)).copied().unwrap_or(1.0)
+    }
+
+    /// The least share of a run of its own that a frame takes.
+    pub fn least_share(&self) -> f64 {
+        let share = |frames: usize| self.stretch(frames) / frames as f64;
+        (1..=1 + self.batches.len()).map(share).fold(1.0, f64::min)
+    }
 }
 
 /// When devices are slow.
@@ -140,7 +156,8 @@ mod tests {
         assert!((setting.rate() - 50.0).abs() < 1e-9);
         assert!((setting.load(1) - 0.5).abs() < 1e-9);
         setting.devices = vec![device("gpu", 1), device("cpu", 3)];
-        let other = Placement { device: 1, units: 2, latency: Latency::constant(ms(40)) };
+        let latency = Latency::constant(ms(40));
+        let other = Placement { device: 1, units: 2, latency, batches: Vec::new() };
         setting.models[1].placements.push(other);
         // 100 a second on the one and 25 on the other.
         assert!((setting.load(1) - 0.4).abs() < 1e-9);

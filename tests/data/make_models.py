@@ -13,6 +13,8 @@ fails_on_red   does not run on a picture that is red, and gives colour's answers
 always_nan     gives NaN for every picture
 loops_on_red   runs for hours on a picture that is red, in short nodes, and gives colour's answers
 stuck_on_red   the same for many seconds, in one long node, which nothing can end
+together       takes as long as slow, on however many pictures at once, and gives colour's answers
+mixes          takes several pictures at once and answers to each what fits their mean
 """
 
 import hashlib
@@ -236,6 +238,23 @@ def stuck_on_red():
     return nodes, RED_CONSTANTS + constants
 
 
+def together():
+    """What slow does, for all pictures at once."""
+    nodes, constants = slow()
+    others = [one for one in constants if one.name != "gains"]
+    return nodes, [constant("gains", [[GAIN, GAIN, GAIN]])] + others
+
+
+def mixes():
+    nodes = MEANS + [
+        helper.make_node("ReduceMean", ["means", "pictures"], ["mean"], keepdims=1),
+        helper.make_node("Mul", ["means", "nothing"], ["zeros"]),
+        helper.make_node("Add", ["zeros", "mean"], ["means_of_all"]),
+        helper.make_node("Mul", ["means_of_all", "gain"], ["output"]),
+    ]
+    return nodes, [constant("pictures", [0], np.int64), constant("nothing", 0.0), GAIN_CONSTANT]
+
+
 def always_nan():
     nodes = MEANS + [
         helper.make_node("Sub", ["means", "large"], ["negative"]),
@@ -249,7 +268,7 @@ def model(name, nodes, constants, shape, classes):
         nodes,
         name,
         [helper.make_tensor_value_info("input", TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, classes])],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, [shape[0], classes])],
         constants,
     )
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
@@ -272,11 +291,15 @@ def golden():
 FIRST = {"layout": "nchw", "channels": "rgb", "kind": "logits", "classes": 3}
 LAST = {"layout": "nhwc", "channels": "bgr", "kind": "probabilities", "classes": 4}
 
+# Models of a free batch axis, and how many frames may share a run of theirs.
+SHARED = {"together": 4, "mixes": 2}
+
 
 def write(make, form):
     name = make.__name__
     channels_first = form["layout"] == "nchw"
-    shape = [1, 3, SIDE, SIDE] if channels_first else [1, SIDE, SIDE, 3]
+    batch = "batch" if name in SHARED else 1
+    shape = [batch, 3, SIDE, SIDE] if channels_first else [batch, SIDE, SIDE, 3]
     data = model(name, *make(), shape, form["classes"])
     assert len(data) < 5000, f"{name} has {len(data)} bytes"
     (HERE / f"{name}.onnx").write_bytes(data)
@@ -289,6 +312,7 @@ def write(make, form):
         background="false" if form["classes"] == len(LABELS) else "true",
         **form,
     )
+    manifest += f"\n[run]\nbatch = {SHARED[name]}\n" if name in SHARED else ""
     manifest += golden() if make is colour else ""
     (HERE / f"{name}.toml").write_text(manifest)
 
@@ -297,7 +321,7 @@ def main():
     HERE.mkdir(exist_ok=True)
     (HERE / "colours.txt").write_text("".join(f"{label}\n" for label in LABELS))
     makers = (colour, red, slow, nan_on_red, fails_on_red, always_nan, loops_on_red, stuck_on_red)
-    for make in makers:
+    for make in makers + (together, mixes):
         write(make, FIRST)
     write(colour_nhwc, LAST)
 

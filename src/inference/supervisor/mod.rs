@@ -3,7 +3,8 @@
 //! A worker says when it begins a run and when the run is over ([`Post`]). When the answer of a run
 //! does not count any more ([`LateLimits`]), its frame is settled at once, whatever becomes of the
 //! run, and ONNX Runtime is asked to end the run, which it does between two nodes of the graph, if
-//! ever. The run keeps its place on the device until it is over; the frame that is committed next
+//! ever. Of frames that share a run each is settled at its own time, and the run asked to end with the
+//! last. The run keeps its place on the device until it is over; the frame that is committed next
 //! waits for it.
 //!
 //! A worker that has not come back some time after that is *fenced*: its place is freed, jobs that
@@ -31,7 +32,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use super::late::{LateLimits, LateWork};
-use super::overruns::{Ask, Due, Ended, Overruns, WorkerId};
+use super::overruns::{Ask, Counting, Due, Ended, Overruns, WorkerId};
 use super::worker::{Job, Subject};
 use crate::clock::Clock;
 use crate::health::Health;
@@ -116,6 +117,8 @@ enum Step {
 
 /// What is to be done about a run or a model.
 enum Action {
+    /// Settle the frame.
+    Settle(Subject),
     /// Settle the frame, ask the run to end.
     Terminate(Subject, Ask),
     Fence(Casualty),
@@ -225,6 +228,7 @@ impl Supervisor {
 
     fn carry_out(self: &Arc<Self>, action: Action) {
         match action {
+            Action::Settle(subject) => subject.settle_late(self.clock.now()),
             Action::Terminate(subject, ask) => {
                 ask();
                 subject.settle_late(self.clock.now());
@@ -322,6 +326,7 @@ impl State {
 
     fn next(&mut self, now: Instant, mending_limit: Duration) -> Step {
         let next = match self.overruns.due(now) {
+            Due::Settle(subject) => return Step::Act(Action::Settle(subject)),
             Due::Terminate(subject, ask) => {
                 self.counts.terminated += 1;
                 return Step::Act(Action::Terminate(subject, ask));

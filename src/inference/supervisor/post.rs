@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
 
-use super::{Ask, Ended, Supervisor, WorkerId};
+use super::{Ask, Counting, Ended, Supervisor, WorkerId};
 use crate::inference::worker::{Job, Subject};
 use crate::models::ModelId;
 use crate::scheduler::Lease;
@@ -26,16 +26,20 @@ pub(super) enum Leave {
 }
 
 impl Post {
-    /// Begins a run on `subject`, whose place is `lease`. `ask` is called if the run is to end.
+    /// Begins a run on `subjects`, whose place is `lease`. `ask` is called if the run is to end.
     ///
     /// A worker begins its next run when it has ended this one.
-    pub fn begin(&self, subject: Subject, lease: Lease, ask: Ask) -> Watched<'_> {
+    pub fn begin(&self, subjects: Vec<Subject>, lease: Lease, ask: Ask) -> Watched<'_> {
         let supervisor = &self.supervisor;
-        let account = subject.ticket.account();
-        let until = supervisor.limits.answer_counts_until(account, subject.start);
+        let counting = |frame: Subject| {
+            let account = frame.rider.ticket.account();
+            Counting { until: supervisor.limits.answer_counts_until(account, frame.start), frame }
+        };
+        let frames: Vec<Counting<Subject>> = subjects.into_iter().map(counting).collect();
+        let until = frames.iter().map(|frame| frame.until).min();
         let mut state = supervisor.lock();
-        state.overruns.begin(self.worker, subject, lease, ask, until);
-        let is_next = state.wakes.is_none_or(|wakes| until < wakes);
+        state.overruns.begin(self.worker, frames, lease, ask);
+        let is_next = until.is_some_and(|until| state.wakes.is_none_or(|wakes| until < wakes));
         drop(state);
         if is_next {
             supervisor.changed.notify_all();

@@ -8,12 +8,15 @@ use image::RgbImage;
 use super::*;
 use crate::frame::{Budget, Frame, Pace, Picture, PictureError};
 use crate::inference::RosterError;
+use crate::inference::worker::Rider;
 use crate::onnx::Tensor;
 use crate::outcome::tests::ticket;
 use crate::outcome::{Basis, Outcome, Settled, Ticket};
 use crate::premodel::Selection;
 use crate::scheduler::estimate::OnTime;
-use crate::scheduler::{Cost, DeviceTerms, Dispatch, Next, RunnerTerms, Scheduler, Task};
+use crate::scheduler::{
+    Cost, DeviceTerms, Dispatch, Next, Passenger, RunnerTerms, Scheduler, Task,
+};
 use crate::threads::Threads;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -26,7 +29,9 @@ fn model(name: &str) -> ModelId {
 fn runner(name: &str) -> RunnerTerms {
     // With tensors that take longer than runs, one run is always decided ahead.
     let warm_up = vec![Cost { preprocess: 5 * MOMENT, run: MOMENT }];
-    RunnerTerms { model: model(name), device: 0, cores: 1, warm_up, remembered: None }
+    // Of two frames: in less time than one after the other.
+    let batches = vec![warm_up.clone()];
+    RunnerTerms { model: model(name), device: 0, cores: 1, warm_up, batches, remembered: None }
 }
 
 /// A supervisor at work.
@@ -57,13 +62,15 @@ impl Puppet {
         let ((take, turn), (ask, asked)) = (unbounded(), unbounded());
         let ((next, told), (report, ended)) = (unbounded(), unbounded());
         let work = Box::new(move |post: Post, jobs: Receiver<Job>| {
-            for Job { ticket, ongoing, lease, .. } in jobs {
+            for Job { riders, lease, .. } in jobs {
                 assert!(lease.wait_for_turn(None));
                 take.send(()).unwrap();
                 told.recv().expect("told to begin");
                 let (model, start) = (model("any"), Clock.now());
-                let (subject, ask) = (Subject { ticket, ongoing, model, start }, ask.clone());
-                let watched = post.begin(subject, lease, Box::new(move || ask.send(()).unwrap()));
+                let subject = |(row, rider)| Subject { rider, row, model: model.clone(), start };
+                let subjects = riders.into_iter().enumerate().map(subject).collect();
+                let ask = ask.clone();
+                let watched = post.begin(subjects, lease, Box::new(move || ask.send(()).unwrap()));
                 told.recv().expect("told to end");
                 report.send(conclude(watched)).unwrap();
             }
@@ -85,13 +92,16 @@ impl Puppet {
 
 fn conclude(watched: Watched<'_>) -> &'static str {
     match watched.end() {
-        Ended::InTime(subject, _) => {
-            subject.ticket.report(Outcome::Superseded);
-            "in time"
-        }
-        Ended::Late(subject, _) => {
-            subject.settle_late(Clock.now());
-            "late"
+        Ended::Over { in_time, late, place: _place } => {
+            let how = match (in_time.is_empty(), late.is_empty()) {
+                (false, true) => "in time",
+                (true, false) => "late",
+                (false, false) => "in time and late",
+                (true, true) => "without a frame",
+            };
+            in_time.into_iter().for_each(|one| one.rider.ticket.report(Outcome::Superseded));
+            late.into_iter().for_each(|one| one.settle_late(Clock.now()));
+            how
         }
         Ended::Asked(_) => "asked",
         Ended::Fenced => "fenced",
@@ -155,17 +165,23 @@ impl Shop {
         let task = Task { frame: Frame { picture, ticket: self.ticket("1h") }, course: None };
         let ranking = names.iter().map(|name| (model(name), 0.5)).collect();
         self.queue.submit(task, Selection { ranking, basis: Basis::Premodel });
+        self.decided()
+    }
+
+    /// The next run.
+    fn decided(&mut self) -> (ModelId, Job) {
         let dispatch = match self.queue.next() {
             Some(Next::Run(dispatch)) => dispatch,
             Some(Next::Expired(..) | Next::Settle(..)) => panic!("there is an hour"),
             None => panic!("the queue is open"),
         };
-        let Dispatch { task, model, reason, lease, expected } = dispatch;
+        let Dispatch { passengers, model, lease, expected } = dispatch;
+        let rider =
+            |Passenger { task, reason }| Rider { ticket: task.frame.ticket, ongoing: None, reason };
+        let riders: Vec<Rider> = passengers.into_iter().map(rider).collect();
         let job = Job {
-            ticket: task.frame.ticket,
-            ongoing: None,
-            tensor: Tensor::zeros((1, 3, 1, 1)),
-            reason,
+            tensor: Tensor::zeros((riders.len(), 3, 1, 1)),
+            riders,
             lease,
             prepared: Clock.now(),
             preprocess: Duration::ZERO,
@@ -174,15 +190,34 @@ impl Shop {
         (model, job)
     }
 
+    /// A decided run of `big` that two frames share.
+    fn shared_job(&mut self) -> (ModelId, Job) {
+        for _ in 0..2 {
+            let picture = Picture::from_rgb(RgbImage::new(1, 1)).unwrap();
+            let task = Task { frame: Frame { picture, ticket: self.ticket("1h") }, course: None };
+            let ranking = vec![(model("big"), 0.5)];
+            self.queue.submit(task, Selection { ranking, basis: Basis::Premodel });
+        }
+        let job = self.decided();
+        assert_eq!(job.1.riders.len(), 2);
+        job
+    }
+
+    /// Puts the deadline of a frame in the past, which workers here do not mind.
+    fn make_late(&mut self, job: &mut Job, rider: usize) {
+        // The queue would not have let it pass.
+        let ticket = self.ticket("1ms");
+        std::mem::replace(&mut job.riders[rider].ticket, ticket).report(Outcome::Superseded);
+        assert!(matches!(self.outcome(), Outcome::Superseded));
+        while job.riders[rider].ticket.account().deadline.is_met_by(Clock.now()) {
+            thread::yield_now();
+        }
+    }
+
     /// The same, with a deadline that is over, which workers here do not mind.
     fn late_job(&mut self, name: &str) -> (ModelId, Job) {
         let (model, mut job) = self.job(&[name]);
-        // The queue would not have let it pass.
-        std::mem::replace(&mut job.ticket, self.ticket("1ms")).report(Outcome::Superseded);
-        assert!(matches!(self.outcome(), Outcome::Superseded));
-        while job.ticket.account().deadline.is_met_by(Clock.now()) {
-            thread::yield_now();
-        }
+        self.make_late(&mut job, 0);
         (model, job)
     }
 
@@ -248,6 +283,47 @@ fn a_late_frame_is_settled_while_its_run_goes_on_and_keeps_its_place() {
     assert_eq!(big.end(), "in time");
     assert!(matches!(shop.outcome(), Outcome::Superseded));
     assert_eq!(shop.close(), LateWork { terminated: 1, ..LateWork::default() });
+}
+
+#[test]
+fn a_late_frame_of_a_shared_run_is_settled_and_the_run_goes_on_for_the_other() {
+    let (mut shop, big, _small) = Shop::new(HOUR, HOUR, no_workshop);
+    let (name, mut job) = shop.shared_job();
+    shop.make_late(&mut job, 0);
+    shop.send((name, job));
+    big.begin();
+    assert!(matches!(shop.outcome(), Outcome::Late(_)), "though the run goes on");
+    assert!(big.asked.try_recv().is_err(), "its answer counts for the other");
+    assert_eq!(big.end(), "in time");
+    assert!(matches!(shop.outcome(), Outcome::Superseded));
+    assert_eq!(shop.close(), LateWork::default());
+}
+
+#[test]
+fn a_shared_run_is_asked_to_end_when_no_answer_counts() {
+    let (mut shop, big, _small) = Shop::new(HOUR, HOUR, no_workshop);
+    let (name, mut job) = shop.shared_job();
+    shop.make_late(&mut job, 0);
+    shop.make_late(&mut job, 1);
+    shop.send((name, job));
+    big.begin();
+    big.asked.recv().unwrap();
+    assert!((0..2).all(|_| matches!(shop.outcome(), Outcome::Late(_))));
+    assert_eq!(big.end(), "asked");
+    assert_eq!(shop.close(), LateWork { terminated: 1, ..LateWork::default() });
+}
+
+#[test]
+fn the_frames_of_a_shared_run_that_breaks_down_have_one_outcome_each() {
+    let (mut shop, big, _small) = Shop::new(HOUR, HOUR, no_workshop);
+    let job = shop.shared_job();
+    shop.send(job);
+    big.begin();
+    // Now it panics.
+    drop(big);
+    assert!((0..2).all(|_| matches!(shop.outcome(), Outcome::Abandoned)));
+    assert!(only_fault(&shop.health).contains("big has broken down"));
+    assert_eq!(shop.close(), LateWork::default());
 }
 
 #[test]

@@ -132,7 +132,7 @@ fn classified(name: &str, reason: Reason) -> Outcome {
 
 fn run_of(name: &str, milliseconds: u64) -> outcome::Run {
     let inference = Duration::from_millis(milliseconds);
-    outcome::Run { model: model(name), provider: Provider::Cpu, inference }
+    outcome::Run { model: model(name), provider: Provider::Cpu, inference, batch: 1 }
 }
 
 /// What a frame is that two models ran on.

@@ -102,6 +102,17 @@ fn an_expired_record_to_the_letter() {
 }
 
 #[test]
+fn a_run_that_frames_shared_says_so() {
+    let mut answer = weighed();
+    answer.runs[1].batch = 3;
+    let record = run([full(Outcome::Classified(answer))]).records().remove(0);
+    let runs = json!([
+        {"model": "small", "inference_ms": 10.0}, {"model": "big", "inference_ms": 90.0, "batch": 3},
+    ]);
+    assert_eq!(record["runs"], runs);
+}
+
+#[test]
 fn an_answer_of_several_models_says_so() {
     let record = run([full(Outcome::Classified(weighed()))]).records().remove(0);
     let runs = json!([
@@ -134,7 +145,7 @@ fn records_of_every_outcome_are_as_the_schema_says() {
 #[test]
 fn broken_records_are_not_as_the_schema_says() {
     let schema = schema();
-    let broken: [(&str, &str, Value); 34] = [
+    let broken: [(&str, &str, Value); 35] = [
         ("classified", "/frame", json!(-1)),
         ("classified", "/captured_at", json!("2023-11-14 22:13:20")),
         ("classified", "/outcome", json!("guessed")),
@@ -153,6 +164,7 @@ fn broken_records_are_not_as_the_schema_says() {
         ("classified", "/features", json!({})),
         ("classified", "/runs", json!([])),
         ("classified", "/runs/0/inference_ms", json!(-1)),
+        ("classified", "/runs/0", json!({"model": "small", "inference_ms": 1, "batch": 1})),
         ("classified", "/certainty", json!(1.5)),
         ("classified", "/stopped_by", json!("lunch")),
         ("reused", "/reused_from", json!(null)),

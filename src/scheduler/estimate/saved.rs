@@ -18,7 +18,9 @@
 //! | `models`     | an array of at most 64 objects, the one that was used last at the end            |
 //!
 //! A model is an object with its `fingerprint` ([`Manifest::fingerprint`](crate::models::Manifest::fingerprint))
-//! and two objects, `preprocess` and `run`:
+//! and two objects, `preprocess` and `run`, of runs of one frame. If several frames may share a run it has
+//! also `batches`, an array of at most 31 objects with the same two keys and `frames`, how many share the
+//! run. (Versions of this program that know nothing of shared runs leave `batches` out.)
 //!
 //! | key         | value                                                                             |
 //! |-------------|-----------------------------------------------------------------------------------|
@@ -46,6 +48,9 @@ const MOST_SETTINGS: usize = 32;
 
 /// Models that a setting holds at most.
 const MOST_MODELS: usize = 64;
+
+/// Numbers of frames of shared runs that a model holds at most.
+const MOST_BATCHES: usize = 31;
 
 /// The parts of a natural logarithm in which residuals are written.
 const PARTS: f64 = 1e4;
@@ -91,6 +96,17 @@ pub struct DeviceKey {
 /// What is remembered of one runner.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Remembered {
+    preprocess: Part,
+    run: Part,
+    /// Of runs that several frames share.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    batches: Vec<Batch>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Batch {
+    frames: usize,
     preprocess: Part,
     run: Part,
 }
@@ -193,11 +209,7 @@ impl Saved {
                 return Err(format!("settings[{number}] has more than {MOST_MODELS} models"));
             }
             for Model { fingerprint, remembered } in &setting.models {
-                let parts = [("preprocess", &remembered.preprocess), ("run", &remembered.run)];
-                for (name, part) in parts {
-                    let within = |fault| format!("model {fingerprint}: {name}.{fault}");
-                    part.check().map_err(within)?;
-                }
+                remembered.check().map_err(|fault| format!("model {fingerprint}: {fault}"))?;
             }
         }
         Ok(())
@@ -263,13 +275,46 @@ impl DeviceKey {
 
 impl Remembered {
     pub(super) fn of(preprocess: Memory, run: Memory) -> Self {
-        Self { preprocess: Part::of(preprocess), run: Part::of(run) }
+        Self { preprocess: Part::of(preprocess), run: Part::of(run), batches: Vec::new() }
+    }
+
+    /// The same with what is remembered of runs of 2, 3, ... frames.
+    #[must_use]
+    pub(in crate::scheduler) fn with_batches(self, of: impl Iterator<Item = Self>) -> Self {
+        let batch = |(frames, Self { preprocess, run, .. })| Batch { frames, preprocess, run };
+        Self { batches: (2..).zip(of).map(batch).collect(), ..self }
+    }
+
+    /// What is remembered of runs of so many frames, more than one.
+    pub(in crate::scheduler) fn of_batch(&self, frames: usize) -> Option<Self> {
+        let Batch { preprocess, run, .. } =
+            self.batches.iter().find(|batch| batch.frames == frames)?.clone();
+        Some(Self { preprocess, run, batches: Vec::new() })
+    }
+
+    fn check(&self) -> Result<(), String> {
+        check_both(&self.preprocess, &self.run)?;
+        if self.batches.len() > MOST_BATCHES {
+            return Err(format!("batches has more than {MOST_BATCHES} objects"));
+        }
+        for Batch { frames, preprocess, run } in &self.batches {
+            let within = |fault| format!("batches of {frames} frames: {fault}");
+            check_both(preprocess, run).map_err(within)?;
+        }
+        Ok(())
     }
 
     /// Preprocessing and run.
     pub(super) fn memory(&self) -> [Memory; 2] {
         [self.preprocess.memory(), self.run.memory()]
     }
+}
+
+fn check_both(preprocess: &Part, run: &Part) -> Result<(), String> {
+    for (name, part) in [("preprocess", preprocess), ("run", run)] {
+        part.check().map_err(|fault| format!("{name}.{fault}"))?;
+    }
+    Ok(())
 }
 
 impl Part {

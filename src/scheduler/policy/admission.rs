@@ -40,12 +40,28 @@ pub(super) struct Plan {
     /// Of the first kept job of each device, what was reckoned with for it, and what could be spent
     /// besides if it were not for that one.
     first: Vec<Option<First>>,
+    /// The kept jobs, those due first at the beginning.
+    kept: Vec<Quickest>,
 }
 
 struct First {
     index: usize,
     work: Duration,
     spare: Duration,
+}
+
+/// A run that several jobs share, in core time.
+pub(super) struct Sharing<'a> {
+    /// The job that it was chosen for.
+    pub(super) first: usize,
+    pub(super) others: &'a [usize],
+    pub(super) device: usize,
+    /// How long the device is busy before.
+    pub(super) busy: Duration,
+    /// What the run takes with the first job alone.
+    pub(super) alone: Duration,
+    /// What it takes with all of them.
+    pub(super) together: Duration,
 }
 
 /// A job's quickest run.
@@ -63,7 +79,7 @@ impl Plan {
     pub(super) fn without_order(devices: usize) -> Self {
         let first = (0..devices).map(|_| None).collect();
         let (spare, prices) = (vec![Duration::MAX; devices], vec![0.0; devices]);
-        Self { order: Vec::new(), spare, prices, first }
+        Self { order: Vec::new(), spare, prices, first, kept: Vec::new() }
     }
 
     /// Whether a run of so much work on the job harms no kept one.
@@ -72,6 +88,21 @@ impl Plan {
             Some(first) if first.index == index => work <= first.work.saturating_add(first.spare),
             Some(_) | None => self.has_room_besides(work, device),
         }
+    }
+
+    /// Whether a run that takes some jobs together on a device which is busy as long, the first of them
+    /// and others, makes no further kept job late that would be in time were the first one's run its
+    /// own.
+    pub(super) fn can_share(&self, shared: &Sharing<'_>) -> bool {
+        let Sharing { first, others, device, .. } = *shared;
+        let (mut apart, mut together) = (shared.busy + shared.alone, shared.busy + shared.together);
+        self.kept.iter().filter(|job| job.device == device && job.index != first).all(|job| {
+            let is_with_it = others.contains(&job.index);
+            let is_harmed = !is_with_it && together > job.room && apart <= job.room;
+            apart += job.work;
+            together += if is_with_it { Duration::ZERO } else { job.work };
+            !is_harmed
+        })
     }
 
     /// Whether a run of so much work besides harms no kept job.
@@ -96,7 +127,7 @@ impl<J> Scheduler<J> {
         let order = self.in_turn(order).chain(given_up).chain(covered).collect();
         let price = |device| self.clearing_price(&kept, device, view);
         let prices = (0..self.devices.len()).map(price).collect();
-        Plan { order, spare, prices, first }
+        Plan { order, spare, prices, first, kept }
     }
 
     /// The least of a ladder of prices at which those of the kept jobs of a device that are due first

@@ -38,7 +38,9 @@ impl<J> Scheduler<J> {
 
     fn run_again(&mut self, index: usize, runner: usize, plan: &Plan, view: &View) -> Decision<J> {
         let reason = Reason::Preferred(self.waiting[index].selection.basis);
-        self.commit(index, Choice { runner, reason }, plan, view)
+        let choice = Choice { runner, reason };
+        let company = self.company(index, &choice, plan, view);
+        self.commit(index, choice, company, plan, view)
     }
 
     /// The first runner that is in time, costs no other job its answer and is worth its price, or
@@ -69,9 +71,13 @@ impl<J> Scheduler<J> {
     /// many waiting as it may a further frame.
     fn does_harm(&self, place: usize, plan: &Plan) -> bool {
         let runner = &self.runners[place];
+        !plan.has_room_besides(runner.work, runner.device) || self.is_crowded()
+    }
+
+    /// Whether a stream has as many jobs waiting as it may.
+    pub(super) fn is_crowded(&self) -> bool {
         let is_urgent = |job: &Waiting<J>| job.pace == Pace::Clock && job.standing == Standing::New;
         let mut urgent = self.new_jobs().filter(|(_, job)| is_urgent(job));
-        !plan.has_room_besides(runner.work, runner.device)
-            || urgent.any(|(_, job)| self.is_full_at(job.stream))
+        urgent.any(|(_, job)| self.is_full_at(job.stream))
     }
 }

@@ -138,9 +138,9 @@ impl Toll {
 }
 
 impl<J> Scheduler<J> {
-    /// What runs cost the frames to come, which are taken to wish for what this job does.
-    pub(super) fn toll(&self, job: &Waiting<J>, view: &View) -> Toll {
-        let horizon = view.prospects.iter().map(|run| run.finish).max().unwrap_or(view.now);
+    /// What runs that are over by then cost the frames to come, which are taken to wish for what this
+    /// job does.
+    pub(super) fn toll(&self, job: &Waiting<J>, horizon: Instant, view: &View) -> Toll {
         let horizon = horizon.saturating_duration_since(view.now).as_secs_f32();
         let expected = self.arrivals.within(horizon, view.now);
         if expected.is_empty() {
@@ -164,9 +164,18 @@ impl<J> Scheduler<J> {
 }
 
 impl View {
+    /// When all runs that can be decided now are expected to be over.
+    pub(super) fn horizon(&self) -> Instant {
+        self.prospects.iter().map(|run| run.finish).max().unwrap_or(self.now)
+    }
+
     /// How long no core is free to frames to come if this run is decided, as expected.
     pub(super) fn busy_with(&self, runner: &Runner) -> Duration {
-        let finish = self.prospects[runner.place].finish;
+        self.busy_until(self.prospects[runner.place].finish, runner)
+    }
+
+    /// The same if the run is over by then.
+    pub(super) fn busy_until(&self, finish: Instant, runner: &Runner) -> Duration {
         let free = |(device, occupancy): (usize, &Occupancy)| {
             occupancy.free_besides(if device == runner.device { runner.cores } else { 0 })
         };

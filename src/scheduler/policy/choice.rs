@@ -1,6 +1,6 @@
 //! Which model a job gets.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::arrivals::Toll;
 use super::{Asked, Plan, Scheduler, View, Waiting};
@@ -25,7 +25,7 @@ pub(super) struct Choice {
 }
 
 /// What runs of a job cost other frames.
-struct Costs<'a> {
+pub(super) struct Costs<'a> {
     /// By device: what a second is worth to the frames to come, as far as the backlog tells.
     prices: Vec<f32>,
     /// By device: what a second is worth to the frames that wait.
@@ -35,11 +35,16 @@ struct Costs<'a> {
 
 impl Costs<'_> {
     /// What a run costs, as a share of right answers.
-    fn of(&self, runner: &Runner, view: &View) -> f32 {
-        let price = self.clearing[runner.device].max(self.prices[runner.device]);
-        let toll = self.toll.of(view.busy_with(runner).as_secs_f32());
+    pub(super) fn of(&self, runner: &Runner, view: &View) -> f32 {
+        self.of_run(runner.device, runner.work, view.busy_with(runner))
+    }
+
+    /// What a run of so much work costs that leaves no core free for so long.
+    pub(super) fn of_run(&self, device: usize, work: Duration, busy: Duration) -> f32 {
+        let price = self.clearing[device].max(self.prices[device]);
+        let toll = self.toll.of(busy.as_secs_f32());
         // In an overload both tell of the same frames.
-        toll.max(price * runner.work.as_secs_f32())
+        toll.max(price * work.as_secs_f32())
     }
 }
 
@@ -96,6 +101,18 @@ impl<J> Scheduler<J> {
         self.devices.iter().map(|device| device.price.per_second(asked)).collect()
     }
 
+    /// What runs of a job cost other frames that are over by then.
+    pub(super) fn costs<'a>(
+        &self,
+        job: &Waiting<J>,
+        plan: &'a Plan,
+        horizon: Instant,
+        view: &View,
+    ) -> Costs<'a> {
+        let prices = self.prices(job.asked.work);
+        Costs { prices, clearing: &plan.prices, toll: self.toll(job, horizon, view) }
+    }
+
     /// What a run costs the frames to come, as a share of right answers, if the frame has asked for
     /// `asked` core time before.
     pub(super) fn price_of(&self, place: usize, asked: Duration) -> f32 {
@@ -109,11 +126,7 @@ impl<J> Scheduler<J> {
     /// do without and that is worth more; `None` if no device is open to it.
     pub(super) fn choose(&self, index: usize, plan: &Plan, view: &View) -> Option<Option<Choice>> {
         let job = &self.waiting[index];
-        let costs = Costs {
-            prices: self.prices(job.asked.work),
-            clearing: &plan.prices,
-            toll: self.toll(job, view),
-        };
+        let costs = self.costs(job, plan, view.horizon(), view);
         let mut best: Option<(f32, usize, usize)> = None;
         let mut quickest: Option<(Duration, usize, usize)> = None;
         for (rank, wish) in job.wishes.iter().enumerate() {
@@ -172,7 +185,7 @@ impl<J> Scheduler<J> {
         }
     }
 
-    fn reason(&self, job: &Waiting<J>, rank: usize, view: &View) -> Reason {
+    pub(super) fn reason(&self, job: &Waiting<J>, rank: usize, view: &View) -> Reason {
         let preferred = job.wishes.iter().map(|wish| &self.of_model[wish.model]);
         match preferred.enumerate().find(|(_, runners)| !runners.is_empty()) {
             Some((first, places)) if first < rank => {

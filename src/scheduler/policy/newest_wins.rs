@@ -2,6 +2,7 @@
 //! have no scheduler. It is there to be compared with.
 
 use super::choice::Choice;
+use super::company::Company;
 use super::{Decision, Plan, Scheduler, Standing, View};
 use crate::outcome::{Reason, Stop};
 
@@ -16,7 +17,7 @@ impl<J> Scheduler<J> {
             (Some(&runner), _) if view.is_open_to(job, &self.runners[runner]) => {
                 let reason = Reason::Preferred(job.selection.basis);
                 let plan = Plan::without_order(self.devices.len());
-                self.commit(index, Choice { runner, reason }, &plan, view)
+                self.commit(index, Choice { runner, reason }, Company::none(), &plan, view)
             }
             (Some(_), _) => view.next_due().map_or(Decision::Idle, Decision::Later),
             (None, Standing::New | Standing::Covered) => self.expire(index, view),

@@ -42,12 +42,15 @@ fn a_closed_queue_is_over_when_no_frame_can_come_back() {
     let prepare = thread::spawn(move || {
         let second = dispatch(waiting.next());
         let model = second.model.to_string();
-        second.task.frame.ticket.report(Outcome::Superseded);
+        for passenger in second.passengers {
+            passenger.task.frame.ticket.report(Outcome::Superseded);
+        }
         drop(second.lease);
         (model, waiting.next().is_none())
     });
     assert!(first.lease.wait_for_turn(None));
-    first.lease.finished_for_now(run_of(5), first.task, ranking(&["middle"]));
+    let back = first.passengers.into_iter().map(|one| (one.task, ranking(&["middle"])));
+    first.lease.finished_for_now(run_of(5), back.collect());
     assert_eq!(prepare.join().unwrap(), ("middle".to_owned(), true));
     assert_eq!(settled.iter().count(), 1);
 }
@@ -79,6 +82,6 @@ fn nobody_waits_for_a_turn_longer_than_he_wants_to() {
     assert!(!next.lease.wait_for_turn(Some(Clock.now() + ms(1))));
     running.lease.finished(run_of(5));
     assert!(next.lease.wait_for_turn(Some(Clock.now())), "it is its turn, be it late");
-    drop((running.task, next.task));
+    drop((running.passengers, next.passengers));
     assert!([one, other].iter().all(|settled| settled.iter().count() == 1));
 }

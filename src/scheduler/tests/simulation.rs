@@ -1,6 +1,7 @@
 //! Any events in any order, on any machine: the books must balance, and the promises hold.
 
 use std::collections::BTreeSet;
+use std::iter;
 
 use proptest::prelude::*;
 
@@ -12,13 +13,15 @@ use crate::scheduler::Terms;
 pub(super) struct Setup {
     cores: Vec<usize>,
     runners: Vec<(&'static str, usize, usize, u64)>,
+    /// What runs of 2, 3, ... frames take, in percent of one of one.
+    shared: &'static [u64],
 }
 
 impl Setup {
     /// One core of a processor, as in the other tests.
     pub(super) fn one_core() -> Self {
         let runners = vec![("small", 0, 1, 5), ("middle", 0, 1, 20), ("large", 0, 1, 60)];
-        Self { cores: vec![1], runners }
+        Self { cores: vec![1], runners, shared: &[] }
     }
 
     /// Two cores, and a wide run of the large model.
@@ -36,7 +39,17 @@ impl Setup {
             ("middle", 1, 1, 8),
             ("large", 1, 1, 25),
         ];
-        Self { cores: vec![2, 1], runners }
+        Self { cores: vec![2, 1], runners, shared: &[] }
+    }
+
+    fn most_frames(&self) -> usize {
+        1 + self.shared.len()
+    }
+
+    /// What a run of so many frames takes, where one of one takes `alone`.
+    fn took(&self, alone: u64, frames: usize) -> u64 {
+        let shared = frames.checked_sub(2).map(|place| self.shared[place]);
+        alone * shared.unwrap_or(100) / 100
     }
 
     fn scheduler(&self, terms: &[(u8, Terms)]) -> Scheduler<u32> {
@@ -47,6 +60,9 @@ impl Setup {
             device,
             cores,
             warm_up: vec![run_of(took); 8],
+            batches: (2..self.most_frames() + 1)
+                .map(|frames| vec![run_of(self.took(took, frames)); 8])
+                .collect(),
             remembered: None,
         };
         let terms = terms.iter().map(|&(stream, terms)| (name(stream), terms));
@@ -60,7 +76,14 @@ fn name(stream: u8) -> StreamName {
 }
 
 fn setup() -> impl Strategy<Value = Setup> {
-    prop_oneof![Just(Setup::one_core()), Just(Setup::two_cores()), Just(Setup::gpu_and_cores()),]
+    let setup = prop_oneof![
+        Just(Setup::one_core()),
+        Just(Setup::two_cores()),
+        Just(Setup::gpu_and_cores())
+    ];
+    let shared: [&[u64]; 3] = [&[], &[120, 140, 160], &[160, 180]];
+    (setup, prop::sample::select(shared.to_vec()))
+        .prop_map(|(setup, shared)| Setup { shared, ..setup })
 }
 
 /// Something that happens in a simulated run.
@@ -91,6 +114,10 @@ enum Event {
     Fail {
         which: usize,
     },
+    /// One of the frames of a run that has not begun is taken out.
+    Shrink {
+        which: usize,
+    },
     Retire(usize),
     Restore(usize),
     Wait(u64),
@@ -107,6 +134,7 @@ fn event() -> impl Strategy<Value = Event> {
         5 => run().prop_map(|(which, percent)| Event::Finish { which, percent }),
         4 => run().prop_map(|(which, percent)| Event::Return { which, percent }),
         1 => (0..8_usize).prop_map(|which| Event::Fail { which }),
+        1 => (0..8_usize).prop_map(|which| Event::Shrink { which }),
         1 => (0..40_usize).prop_map(Event::Retire),
         1 => (0..10_usize).prop_map(Event::Restore),
         3 => (0..50_u64).prop_map(Event::Wait),
@@ -126,7 +154,7 @@ pub(super) struct Job {
 }
 
 struct Running {
-    job: u32,
+    jobs: Vec<u32>,
     runner: usize,
     serial: u64,
     begun: Option<Instant>,
@@ -186,6 +214,7 @@ impl Simulation {
             Event::Finish { which, percent } => self.finish(which, percent),
             Event::Return { which, percent } => self.come_back(which, percent),
             Event::Fail { which } => self.fail(which),
+            Event::Shrink { which } => self.shrink(which),
             Event::Retire(number) => {
                 if let Some(&name) = ALL.get(number) {
                     self.scheduler.retire(&model(name));
@@ -236,39 +265,48 @@ impl Simulation {
     }
 
     /// Ends one of the runs that have begun.
-    fn end_run(&mut self, which: usize, percent: u64) -> Option<u32> {
+    fn end_run(&mut self, which: usize, percent: u64) -> Vec<u32> {
         let begun: Vec<usize> =
             (0..self.running.len()).filter(|&at| self.running[at].begun.is_some()).collect();
-        let at = *begun.get(which % begun.len().max(1))?;
-        let Running { job, runner, serial, begun } = self.running.remove(at);
-        let took = ms(self.setup.runners[runner].3 * percent / 100);
-        self.now = self.now.max(begun? + took);
+        let Some(&at) = begun.get(which % begun.len().max(1)) else { return Vec::new() };
+        let took = self.takes(&self.running[at]) * percent as u32 / 100;
+        let Running { jobs, runner, serial, begun } = self.running.remove(at);
+        self.now = self.now.max(begun.unwrap_or(self.now) + took);
         self.scheduler.finished(serial, runner, Cost { preprocess: Duration::ZERO, run: took });
-        let Job { deadline, pace, ref mut runs, .. } = self.jobs[job as usize];
-        *runs += 1;
-        self.ran.push((job, runner));
-        if pace == Pace::Clock && !deadline.is_met_by(self.now) {
-            self.late.push(job);
+        for &job in &jobs {
+            let Job { deadline, pace, ref mut runs, .. } = self.jobs[job as usize];
+            *runs += 1;
+            self.ran.push((job, runner));
+            if pace == Pace::Clock && !deadline.is_met_by(self.now) {
+                self.late.push(job);
+            }
         }
-        Some(job)
+        jobs
+    }
+
+    /// What a run is expected to take.
+    fn takes(&self, run: &Running) -> Duration {
+        ms(self.setup.took(self.setup.runners[run.runner].3, run.jobs.len()))
     }
 
     fn finish(&mut self, which: usize, percent: u64) {
-        if let Some(job) = self.end_run(which, percent) {
+        for job in self.end_run(which, percent) {
             self.settle(job);
         }
     }
 
-    /// The run ends, and the job comes back, as often as there are models.
+    /// The run ends, and its jobs come back, as often as there are models.
     fn come_back(&mut self, which: usize, percent: u64) {
-        let Some(number) = self.end_run(which, percent) else { return };
-        let job = &mut self.jobs[number as usize];
-        if job.runs >= ALL.len() {
-            return self.settle(number);
+        for number in self.end_run(which, percent) {
+            let job = &mut self.jobs[number as usize];
+            if job.runs >= ALL.len() {
+                self.settle(number);
+                continue;
+            }
+            job.waits_since = Some(self.now);
+            let (name, due) = (name(job.stream), (job.deadline, job.pace));
+            self.scheduler.submit_again(number, &name, ranking(&ALL), due, self.now);
         }
-        job.waits_since = Some(self.now);
-        let (name, due) = (name(job.stream), (job.deadline, job.pace));
-        self.scheduler.submit_again(number, &name, ranking(&ALL), due, self.now);
     }
 
     fn fail(&mut self, which: usize) {
@@ -277,7 +315,18 @@ impl Simulation {
         }
         let run = self.running.remove(which % self.running.len());
         self.scheduler.given_up(run.serial);
-        self.settle(run.job);
+        run.jobs.into_iter().for_each(|job| self.settle(job));
+    }
+
+    /// One frame of a run that has not begun is settled, if it has company.
+    fn shrink(&mut self, which: usize) {
+        let shared = |run: &&mut Running| run.begun.is_none() && run.jobs.len() > 1;
+        let mut runs: Vec<&mut Running> = self.running.iter_mut().filter(shared).collect();
+        let count = runs.len();
+        let Some(run) = runs.get_mut(which % count.max(1)) else { return };
+        let job = run.jobs.remove(which % run.jobs.len());
+        self.scheduler.shrunk(run.serial, run.runner, run.jobs.len());
+        self.settle(job);
     }
 
     pub(super) fn decide(&mut self) {
@@ -297,24 +346,29 @@ impl Simulation {
                     assert!(self.jobs[job as usize].runs > 0, "there is no answer to go out");
                     self.settle(job);
                 }
-                Decision::Run { job, runner, serial, expected, .. } => {
-                    self.run((job, runner, serial), expected);
+                Decision::Run { job, company, runner, serial, expected, .. } => {
+                    let company = company.into_iter().map(|companion| companion.job);
+                    self.run(iter::once(job).chain(company).collect(), (runner, serial), expected);
                 }
             }
         }
         self.check_that_nothing_idles();
     }
 
-    fn run(&mut self, (job, runner, serial): (u32, usize, u64), expected: Duration) {
-        let Job { deadline, pace, waits_since, .. } = &mut self.jobs[job as usize];
-        assert!(waits_since.take().is_some(), "job {job} did not wait");
+    fn run(&mut self, jobs: Vec<u32>, (runner, serial): (usize, u64), expected: Duration) {
         let (name, device, ..) = self.setup.runners[runner];
         assert!(!self.retired.contains(name), "{name} is gone");
-        assert!(
-            *pace == Pace::Work || deadline.is_met_by(self.now + expected),
-            "job {job} was started though it is expected to be late"
-        );
-        self.running.push(Running { job, runner, serial, begun: None });
+        assert!(jobs.len() <= self.setup.most_frames(), "too many share a run");
+        for &job in &jobs {
+            let Job { deadline, pace, waits_since, .. } = &mut self.jobs[job as usize];
+            assert!(waits_since.take().is_some(), "job {job} did not wait");
+            assert!(
+                *pace == Pace::Work || deadline.is_met_by(self.now + expected),
+                "job {job} was started though it is expected to be late"
+            );
+            assert!(*pace == Pace::Clock || jobs.len() == 1, "job {job} is not to have company");
+        }
+        self.running.push(Running { jobs, runner, serial, begun: None });
         let taken = self.running.iter().filter(|run| self.setup.runners[run.runner].1 == device);
         assert!(taken.count() <= self.setup.cores[device] + 1, "too many are committed ahead");
     }
@@ -359,7 +413,7 @@ impl Simulation {
     /// Lets runs end as expected until then; what comes back does so as long as it may.
     pub(super) fn pass_until(&mut self, until: Instant, returns: bool) {
         loop {
-            let end = |run: &Running| Some(run.begun? + ms(self.setup.runners[run.runner].3));
+            let end = |run: &Running| Some(run.begun? + self.takes(run));
             let begun = self.running.iter().filter_map(end);
             let Some((which, at)) = begun.enumerate().min_by_key(|&(_, at)| at) else { break };
             if at > until {
@@ -454,7 +508,8 @@ proptest! {
         let mut order = Vec::new();
         while order.len() < sorted.len() {
             simulation.decide();
-            order.extend(simulation.running.iter().map(|run| run.job).filter(|job| !order.contains(job)).collect::<Vec<_>>());
+            let running = simulation.running.iter().flat_map(|run| run.jobs.iter().copied());
+            order.extend(running.filter(|job| !order.contains(job)).collect::<Vec<_>>());
             simulation.finish(0, 100);
         }
         let deadline = |job: &u32| simulation.jobs[*job as usize].deadline;

@@ -41,7 +41,7 @@ impl Fixed {
     }
 
     fn run(&self, frame: FrameKey, placement: usize) -> Step {
-        Step::Run { frame, model: self.model, placement }
+        Step::Run { frame, company: Vec::new(), model: self.model, placement }
     }
 }
 

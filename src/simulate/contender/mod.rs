@@ -9,7 +9,7 @@ pub mod ours;
 
 use std::time::Duration;
 
-use super::setting::Setting;
+use super::setting::{Placement, Setting};
 use super::world::World;
 use crate::scheduler::Cost;
 
@@ -56,13 +56,15 @@ pub(super) fn answer(ran: &[usize], values: &[f64]) -> Option<usize> {
 }
 
 /// What a contender wants next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Run a model on a frame. Its tensor is made at once; it runs when the runs decided before for
     /// the same device leave it room.
     Run {
         /// The frame.
         frame: FrameKey,
+        /// The frames that share the run.
+        company: Vec<FrameKey>,
         /// The model.
         model: usize,
         /// Where, by its place in the model's placements.
@@ -85,22 +87,16 @@ pub enum Step {
 pub struct Ended {
     /// The run.
     pub run: RunKey,
-    /// The frame that it was on.
-    pub frame: FrameKey,
-    /// The model.
-    pub model: usize,
-    /// Where it ran.
-    pub placement: usize,
     /// What it took.
     pub cost: Cost,
 }
 
-/// What becomes of a frame whose run is over.
+/// What becomes of the frames whose run is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum After {
-    /// Its answer goes out.
+    /// Their answers go out.
     Answer,
-    /// It is handed in again, for another run or none.
+    /// They are handed in again, for another run or none.
     Again,
 }
 
@@ -130,7 +126,7 @@ pub trait Contender {
     /// Notes that a run begins.
     fn began(&mut self, run: RunKey, now: Duration);
 
-    /// Notes that a run is over, and says what becomes of its frame.
+    /// Notes that a run is over, and says what becomes of its frames.
     fn ended(&mut self, ended: &Ended, now: Duration) -> After;
 }
 
@@ -139,8 +135,17 @@ pub trait Contender {
 pub struct Briefing<'a> {
     /// The circumstances; contenders look at devices, models and streams only.
     pub setting: &'a Setting,
-    /// For each model and each of its placements what the runs of its warm-up took.
-    pub warm_up: Vec<Vec<Vec<Duration>>>,
+    /// For each model and each of its placements what its warm-up took.
+    pub warm_up: Vec<Vec<WarmUp>>,
+}
+
+/// What the runs of a warm-up took.
+#[derive(Clone, Debug)]
+pub struct WarmUp {
+    /// Runs of one frame.
+    pub single: Vec<Duration>,
+    /// Runs of 2, 3, ... frames.
+    pub shared: Vec<Vec<Duration>>,
 }
 
 impl<'a> Briefing<'a> {
@@ -148,8 +153,13 @@ impl<'a> Briefing<'a> {
     pub fn new(world: &World<'a>) -> Self {
         let setting = world.setting();
         let of_model = |model: usize| {
-            let placements = 0..setting.models[model].placements.len();
-            placements.map(|placement| world.warm_up(model, placement, WARM_UP_RUNS)).collect()
+            let placements = setting.models[model].placements.iter().enumerate();
+            let warm_up = |(place, placement): (usize, &Placement)| {
+                let of = |frames| world.warm_up(model, place, frames, WARM_UP_RUNS);
+                let most = 1 + placement.batches.len();
+                WarmUp { single: of(1), shared: (2..=most).map(of).collect() }
+            };
+            placements.map(warm_up).collect()
         };
         Self { setting, warm_up: (0..setting.models.len()).map(of_model).collect() }
     }

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::{After, Briefing, Contender, Ended, FrameKey, Occupancy, Offer, RunKey, Step};
+use super::{After, Briefing, Contender, Ended, FrameKey, Occupancy, Offer, RunKey, Step, WarmUp};
 use crate::frame::{Budget, Deadline, Pace, StreamName};
 use crate::models::ModelId;
 use crate::outcome::Basis;
@@ -137,10 +137,11 @@ impl Contender for Ours {
             return settled;
         }
         match self.scheduler.next(self.at(now)) {
-            Decision::Run { job, runner, serial, .. } => {
+            Decision::Run { job, company, runner, serial, .. } => {
                 self.undelivered = Some(Decided { serial, runner });
                 let (model, placement) = self.runners[runner];
-                Step::Run { frame: job, model, placement }
+                let company = company.into_iter().map(|companion| companion.job).collect();
+                Step::Run { frame: job, company, model, placement }
             }
             Decision::Expired { job, .. } => Step::Expire(job),
             Decision::Settle { job, .. } => Step::Settle(job),
@@ -176,12 +177,16 @@ fn terms(briefing: &Briefing<'_>, (model, placement): (usize, usize)) -> RunnerT
     let known = &briefing.setting.models[model];
     let place = &known.placements[placement];
     let preprocess = known.preprocess;
-    let warm_up = briefing.warm_up[model][placement].iter();
+    let costs = |frames: u32, runs: &[Duration]| -> Vec<Cost> {
+        runs.iter().map(|&run| Cost { preprocess: preprocess * frames, run }).collect()
+    };
+    let WarmUp { single, shared } = &briefing.warm_up[model][placement];
     RunnerTerms {
         model: known.id.clone(),
         device: place.device,
         cores: place.units,
-        warm_up: warm_up.map(|&run| Cost { preprocess, run }).collect(),
+        warm_up: costs(1, single),
+        batches: (2..).zip(shared).map(|(frames, runs)| costs(frames, runs)).collect(),
         remembered: None,
     }
 }

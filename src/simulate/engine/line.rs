@@ -6,21 +6,21 @@ use std::time::Duration;
 use crate::simulate::contender::{FrameKey, Occupancy, RunKey};
 
 /// A run that was decided.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Decided {
     pub(super) run: RunKey,
-    pub(super) frame: FrameKey,
+    /// The frames that share it.
+    pub(super) frames: Vec<FrameKey>,
     pub(super) model: usize,
-    pub(super) placement: usize,
     pub(super) units: usize,
-    /// When its tensor is there.
+    /// When its tensors are there.
     pub(super) prepared: Duration,
     /// What it takes at full speed.
     pub(super) length: Duration,
 }
 
 /// A run that is on the device.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Running {
     pub(super) decided: Decided,
     pub(super) began: Duration,
@@ -54,14 +54,14 @@ impl Line {
     }
 
     /// The next run, if its tensor is there and there is room for it; it begins.
-    pub(super) fn begin(&mut self, now: Duration) -> Option<Decided> {
+    pub(super) fn begin(&mut self, now: Duration) -> Option<&Decided> {
         let next = self.waiting.front()?;
         if next.prepared > now || self.taken() + next.units > self.units {
             return None;
         }
         let decided = self.waiting.pop_front()?;
         self.running.push(Running { decided, began: now });
-        Some(decided)
+        self.running.last().map(|running| &running.decided)
     }
 
     /// Takes a run off the device.

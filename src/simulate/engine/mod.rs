@@ -16,11 +16,13 @@ mod tests;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::iter;
 use std::time::Duration;
 
 pub use tally::{Outcome, Run, Tally};
 
 use super::contender::{After, Contender, Ended, FrameKey, Occupancy, Offer, RunKey, Step, answer};
+use super::setting::Placement;
 use super::world::{Arrivals, Frame, World};
 use crate::scheduler::Cost;
 use line::{Decided, Line};
@@ -185,7 +187,10 @@ impl<'a, 'b> Engine<'a, 'b> {
     fn ask(&mut self) {
         while self.prepared <= self.now {
             match self.contender.step(self.now, &self.occupancy) {
-                Step::Run { frame, model, placement } => self.decide(frame, model, placement),
+                Step::Run { frame, company, model, placement } => {
+                    let frames = iter::once(frame).chain(company).collect();
+                    self.decide(frames, model, placement);
+                }
                 Step::Expire(frame) => self.give_up(frame, Outcome::Expired),
                 Step::Supersede(frame) => self.give_up(frame, Outcome::Superseded),
                 Step::Settle(frame) => {
@@ -208,19 +213,19 @@ impl<'a, 'b> Engine<'a, 'b> {
         }
     }
 
-    fn decide(&mut self, key: FrameKey, model: usize, placement: usize) {
-        self.move_on(key, Place::Waiting, Place::Bound);
+    fn decide(&mut self, keys: Vec<FrameKey>, model: usize, placement: usize) {
+        keys.iter().for_each(|&key| self.move_on(key, Place::Waiting, Place::Bound));
         let of_model = &self.world.setting().models[model];
-        let (device, units) =
-            (of_model.placements[placement].device, of_model.placements[placement].units);
-        let frame = &self.open[key.0].frame;
+        let Placement { device, units, ref batches, .. } = of_model.placements[placement];
+        assert!(keys.len() <= 1 + batches.len(), "a run has more frames than it can take");
+        let frames: Vec<&Frame> = keys.iter().map(|key| &self.open[key.0].frame).collect();
         let run = RunKey(self.runs);
         self.runs += 1;
-        self.prepared = self.now + of_model.preprocess;
-        let length = self.world.length(frame, model, placement);
+        self.prepared = self.now + of_model.preprocess * keys.len() as u32;
+        let length = self.world.shared_length(&frames, model, placement);
         let prepared = self.prepared;
-        let decided = Decided { run, frame: key, model, placement, units, prepared, length };
-        self.streams[frame.stream].runs += 1;
+        frames.iter().for_each(|frame| self.streams[frame.stream].runs += 1);
+        let decided = Decided { run, frames: keys, model, units, prepared, length };
         self.contender.decided(run);
         self.lines[device].push(decided);
         self.occupancy[device] = self.lines[device].occupancy();
@@ -233,28 +238,31 @@ impl<'a, 'b> Engine<'a, 'b> {
 
     /// Begins what there is room for.
     fn begin(&mut self, device: usize) {
-        while let Some(decided) = self.lines[device].begin(self.now) {
-            let end = self.world.speed().finish(self.now, decided.length);
-            self.events.push(Reverse((end, Event::Ends { run: decided.run, device })));
-            self.contender.began(decided.run, self.now);
+        while let Some(&Decided { run, length, .. }) = self.lines[device].begin(self.now) {
+            let end = self.world.speed().finish(self.now, length);
+            self.events.push(Reverse((end, Event::Ends { run, device })));
+            self.contender.began(run, self.now);
         }
         self.occupancy[device] = self.lines[device].occupancy();
     }
 
     fn end(&mut self, run: RunKey, device: usize) {
         let running = self.lines[device].end(run, self.now);
-        let Decided { frame, model, placement, .. } = running.decided;
-        self.open[frame.0].ran.push(model);
-        let preprocess = self.world.setting().models[model].preprocess;
+        let Decided { frames, model, .. } = running.decided;
+        frames.iter().for_each(|frame| self.open[frame.0].ran.push(model));
+        let preprocess = self.world.setting().models[model].preprocess * frames.len() as u32;
         let cost = Cost { preprocess, run: self.now - running.began };
-        match self.contender.ended(&Ended { run, frame, model, placement, cost }, self.now) {
-            After::Answer => {
-                self.move_on(frame, Place::Bound, Place::Gone);
-                self.answer(frame, Regard::Taken);
-            }
-            After::Again => {
-                self.move_on(frame, Place::Bound, Place::Waiting);
-                self.offer(frame);
+        let after = self.contender.ended(&Ended { run, cost }, self.now);
+        for frame in frames {
+            match after {
+                After::Answer => {
+                    self.move_on(frame, Place::Bound, Place::Gone);
+                    self.answer(frame, Regard::Taken);
+                }
+                After::Again => {
+                    self.move_on(frame, Place::Bound, Place::Waiting);
+                    self.offer(frame);
+                }
             }
         }
     }

@@ -34,7 +34,7 @@ pub struct Tally {
     pub superseded: u64,
     /// For each model the frames that got its answer, in time or late.
     pub answered_by: Vec<u64>,
-    /// Runs of models.
+    /// Runs of models on its frames: one that several of them share counts for each.
     pub runs: u64,
     /// The sum over the answers in time of how likely each was to be right.
     pub expected: f64,

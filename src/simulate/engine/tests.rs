@@ -112,7 +112,12 @@ fn a_device_of_several_units_runs_several_models() {
     assert_eq!(run.busy, [ms(500 * 40 * 2)], "unit times");
     setting.devices = vec![device("gpu", 2), device("cpu", 1)];
     let latency = Latency::constant(ms(60));
-    setting.models[LARGE].placements.push(Placement { device: 1, units: 1, latency });
+    setting.models[LARGE].placements.push(Placement {
+        device: 1,
+        units: 1,
+        latency,
+        batches: Vec::new(),
+    });
     let run = edf(&setting, LARGE);
     assert!(run.busy[1] > ms(1000), "what the one has no room for runs on the other: {run:?}");
 }
@@ -130,7 +135,12 @@ fn our_scheduler_uses_all_devices_and_their_units() {
     let mut setting = setting();
     setting.devices = vec![device("gpu", 1), device("cpu", 2)];
     let latency = Latency::constant(ms(60));
-    setting.models[LARGE].placements.push(Placement { device: 1, units: 1, latency });
+    setting.models[LARGE].placements.push(Placement {
+        device: 1,
+        units: 1,
+        latency,
+        batches: Vec::new(),
+    });
     // Two frames every 40 ms: the GPU can run `large` on one of them, the processor on the other.
     let run = ours(&setting, 1, Look::Once);
     assert!(run.total().answered_by[LARGE] > 400, "{run:?}");
@@ -278,4 +288,54 @@ fn second_looks_cost_no_other_frames_their_first() {
     let [once, again] = [Look::Once, Look::Again].map(|look| ours(&setting, 1, look).total());
     assert!(once.in_time() > 0.99 && again.in_time() > 0.99, "{again:?} {once:?}");
     assert!(again.expected_accuracy() > once.expected_accuracy() - 0.005, "{again:?} {once:?}");
+}
+
+/// Four streams, and a large model that takes up to four frames at once in hardly more time.
+fn four_streams_that_share() -> Setting {
+    let mut setting = setting();
+    setting.streams = ["a", "b", "c", "d"].map(|name| stream(name, 40, 150)).to_vec();
+    setting.models = vec![model("large", 0.8, 40)];
+    setting.models[0].placements[0].batches = vec![1.1, 1.2, 1.3];
+    setting
+}
+
+#[test]
+fn frames_that_share_runs_are_answered_where_runs_of_their_own_are_too_many() {
+    // A hundred frames a second: 25 runs of one are to be had, or 19 of four.
+    let shared = four_streams_that_share();
+    let mut alone = shared.clone();
+    alone.models[0].placements[0].batches.clear();
+    let [shared, alone] = [&shared, &alone].map(|setting| ours(setting, 1, Look::Once));
+    let (of_shared, of_alone) = (shared.total(), alone.total());
+    assert!((0.2..0.27).contains(&of_alone.in_time()), "{of_alone:?}");
+    assert!((0.6..0.79).contains(&of_shared.in_time()), "{of_shared:?}");
+    assert_eq!(of_shared.late, 0, "and each of them in time");
+    assert!(shared.busy[0] <= shared.ended, "runs of a device of one unit do not overlap");
+}
+
+#[test]
+fn frames_that_look_again_share_runs_too() {
+    let mut setting = four_streams_that_share();
+    setting.models.insert(0, model("small", 0.6, 3));
+    let total = ours(&setting, 1, Look::Again).total();
+    assert!(total.in_time() > 0.95 && total.late == 0, "{total:?}");
+    let mut alone = setting.clone();
+    alone.models[1].placements[0].batches.clear();
+    let alone = ours(&alone, 1, Look::Again).total();
+    assert!(total.answered_by[1] > 2 * alone.answered_by[1], "{total:?} {alone:?}");
+    assert!(total.expected_accuracy() > alone.expected_accuracy());
+}
+
+#[test]
+fn no_scheduler_that_shares_runs_passes_the_oracle() {
+    use crate::simulate::oracle::{Knowledge, oracle};
+    let mut setting = four_streams_that_share();
+    let spread = Spread::Percentile95(ms(60));
+    setting.models[0].placements[0].latency = Latency::lognormal(ms(40), spread);
+    let world = World::new(&setting, 1);
+    let bound = oracle(&world, Knowledge::Times);
+    assert!(bound.lower.is_none(), "it is a bound from above alone");
+    let reached = ours(&setting, 1, Look::Once).total().expected_accuracy();
+    assert!(reached <= bound.upper, "{reached} {bound:?}");
+    assert!(reached > 0.5 * bound.upper, "{reached} {bound:?}");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::simulate::setting::Setting;
+use crate::simulate::setting::{Model, Setting};
 use crate::simulate::world::{Frame, World};
 
 /// The value of an answer that is surely right. Values are whole numbers of such parts, so that equal
@@ -66,9 +66,11 @@ impl<'w, 'a> Instance<'w, 'a> {
         streams.iter().all(|stream| stream.budget == streams[0].budget)
     }
 
-    /// Whether it is easier than the world: tensors are made without waiting for each other.
+    /// Whether it is easier than the world: tensors are made without waiting for each other, or frames
+    /// take no more of a run than if as many shared it as is best.
     pub(super) fn is_relaxed(&self) -> bool {
-        self.setting().models.iter().any(|model| !model.preprocess.is_zero())
+        let is_shared = |model: &Model| model.placements.iter().any(|one| !one.batches.is_empty());
+        self.setting().models.iter().any(|model| !model.preprocess.is_zero() || is_shared(model))
     }
 
     fn setting(&self) -> &'a Setting {
@@ -100,7 +102,11 @@ impl<'w, 'a> Instance<'w, 'a> {
                 Knowledge::Answers => 0,
             };
             for (placement, place) in known.placements.iter().enumerate() {
-                let length = nanoseconds(self.world.length(frame, model, placement));
+                let alone = self.world.length(frame, model, placement);
+                let length = match place.batches.is_empty() {
+                    true => nanoseconds(alone),
+                    false => nanoseconds(alone.mul_f64(place.least_share())),
+                };
                 let choice = Choice { device: place.device, units: place.units, length, value };
                 if value > 0 && length <= room {
                     choices.push(choice);

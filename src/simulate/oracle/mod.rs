@@ -19,6 +19,9 @@
 //!
 //! The time to make tensors bounds nothing but when a run can begin; where models differ in it, the
 //! shortest counts for all.
+//!
+//! Where frames may share runs, a run of one is reckoned with the least part of a run that a frame can
+//! take. Such runs, one after the other, fit into a shared one, so that what is found is a bound.
 
 mod frontier;
 mod instance;

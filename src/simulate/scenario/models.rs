@@ -21,6 +21,9 @@ use crate::simulate::world::{Latency, Pictures, Spread};
 /// Most units of a device.
 const MOST_UNITS: usize = 1_024;
 
+/// Most frames of a run.
+const MOST_FRAMES: usize = 16;
+
 /// The 95th percentile over the median, where a latency is a single number.
 const SPREAD: f64 = 1.1;
 
@@ -153,7 +156,7 @@ fn profiled(profile: &Profile, pictures: Arc<Pictures>, columns: &[usize]) -> Pr
             accuracy: pictures.accuracy(column),
             column: Some(column),
             preprocess: model.latency.preprocess,
-            placements: vec![Placement { device: 0, units: 1, latency }],
+            placements: vec![Placement { device: 0, units: 1, latency, batches: Vec::new() }],
         }
     };
     Profiled { models: columns.iter().map(model).collect(), pictures }
@@ -215,8 +218,7 @@ impl Sources {
 
     fn placement(&self, node: &Node<'_>) -> Result<Option<Placement>, Fault> {
         if let DeValue::String(_) = node.value.get_ref() {
-            let latency = self.single(value::run_time(node)?);
-            return Ok(Some(Placement { device: 0, units: 1, latency }));
+            return Ok(Some(self.alone(value::run_time(node)?)));
         }
         let mut section =
             node.section("a time in quotes, or a table like { median = \"12ms\" }")?;
@@ -226,9 +228,20 @@ impl Sources {
             count(most)(node)
         });
         let latency = self.latency(node, &mut section);
+        let batches = section.optional("batch", |node| {
+            let alone = latency.as_ref().map_or(Duration::ZERO, Latency::median);
+            stretches(node, alone)
+        });
         section.finish();
         let units = units.map_or(1, |units| units.get());
-        Ok(latency.map(|latency| Placement { device, units, latency }))
+        let batches = batches.unwrap_or_default();
+        Ok(latency.map(|latency| Placement { device, units, latency, batches }))
+    }
+
+    /// On one unit of the first device, where frames have runs of their own.
+    fn alone(&self, median: Duration) -> Placement {
+        let latency = self.single(median);
+        Placement { device: 0, units: 1, latency, batches: Vec::new() }
     }
 
     /// Reads `quantiles`, or `median` and what may be known besides.
@@ -278,8 +291,7 @@ impl Sources {
     fn by_table(&self, mut model: Model) -> Model {
         let time = self.table.as_ref().and_then(|table| table.value.time(&model.id));
         if let Some(time) = time {
-            let latency = self.single(time);
-            model.placements = vec![Placement { device: 0, units: 1, latency }];
+            model.placements = vec![self.alone(time)];
             model.preprocess = Duration::ZERO;
         }
         model
@@ -309,7 +321,7 @@ impl Sources {
             .table
             .as_ref()
             .and_then(|table| table.value.time(id))
-            .map(|time| vec![Placement { device: 0, units: 1, latency: self.single(time) }]);
+            .map(|time| vec![self.alone(time)]);
         let placements = raw.placements.clone();
         let placements =
             placements.or_else(|| known.as_ref().map(|model| model.placements.clone()));
@@ -326,6 +338,29 @@ impl Sources {
             placements: placements.filter(|placements| !placements.is_empty())?,
         })
     }
+}
+
+/// Reads `["15ms", "20ms"]`, the medians of runs of 2, 3, ... frames: how many times as long they take as
+/// one of one.
+fn stretches(node: &Node<'_>, alone: Duration) -> Result<Vec<f64>, Fault> {
+    let expected = "a list like [\"15ms\", \"20ms\"]: the medians of runs of 2, 3, ... frames";
+    let medians = value::list(expected, value::run_time)(node)?;
+    let frames = 1 + medians.len();
+    if frames > MOST_FRAMES {
+        let problem = format!("{frames} frames are too many for a run");
+        return Err(node.fault(problem, format!("name {} times at most", MOST_FRAMES - 1)));
+    }
+    let mut before = alone;
+    for &median in &medians {
+        if median < before {
+            let problem = "a run of more frames takes less time";
+            return Err(
+                node.fault(problem, "put the times in ascending order, none below the median")
+            );
+        }
+        before = median;
+    }
+    Ok(medians.iter().map(|median| median.as_secs_f64() / alone.as_secs_f64()).collect())
 }
 
 /// Reads `[[5, "11ms"], [50, "12ms"]]`: percents and times.

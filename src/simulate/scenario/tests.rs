@@ -120,6 +120,23 @@ fn models_may_run_on_several_devices_and_on_some_of_their_units() {
 }
 
 #[test]
+fn models_may_take_several_frames_at_once() {
+    let model = "[[model]]\nname = \"n\"\naccuracy = 0.8\n\
+        latency = { median = \"10ms\", batch = [\"12ms\", \"15ms\"] }\n";
+    let scenario = read(&format!("{LEAST}{model}")).unwrap();
+    let placement = &scenario.setting.models[1].placements[0];
+    assert_eq!([1, 2, 3].map(|frames| placement.stretch(frames)), [1.0, 1.2, 1.5]);
+    assert_eq!(placement.least_share(), 0.5);
+    let odd = |batch: &str| faults_with(&model.replace("[\"12ms\", \"15ms\"]", batch));
+    let falling = odd("[\"12ms\", \"11ms\"]");
+    assert!(falling.contains("a run of more frames takes less time (put the times"), "{falling}");
+    assert!(odd("[\"9ms\"]").contains("none below the median"));
+    let many = format!("[{}]", ["\"99ms\""; 16].join(", "));
+    assert!(odd(&many).contains("17 frames are too many for a run (name 15 times at most)"));
+    assert!(odd("\"12ms\"").contains("model[1].latency.batch"));
+}
+
+#[test]
 fn nothing_is_surely_in_time() {
     let remedy = "on_time = 1: this is out of range (write a number above 0.5 and below 1";
     assert!(faults(&format!("on_time = 1\n{LEAST}")).contains(remedy));

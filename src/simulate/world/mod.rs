@@ -179,12 +179,33 @@ impl<'a> World<'a> {
         self.setting.models[model].placements[placement].latency.quantile(share)
     }
 
-    /// What the runs of a model's warm-up take, at the speed in which the world begins.
-    pub fn warm_up(&self, model: usize, placement: usize, runs: u64) -> Vec<Duration> {
+    /// How long a run that frames share would take: as many times as long as is known of so many as
+    /// their own runs would on average.
+    pub fn shared_length(&self, frames: &[&Frame], model: usize, placement: usize) -> Duration {
+        let alone = frames.iter().map(|frame| self.length(frame, model, placement));
+        let all: Duration = alone.sum();
+        match frames.len() {
+            0 | 1 => all,
+            count => {
+                let place = &self.setting.models[model].placements[placement];
+                all.mul_f64(place.stretch(count) / count as f64)
+            }
+        }
+    }
+
+    /// What the runs of a model's warm-up take on so many frames, at the speed in which the world begins.
+    pub fn warm_up(
+        &self,
+        model: usize,
+        placement: usize,
+        frames: usize,
+        runs: u64,
+    ) -> Vec<Duration> {
         let key = self.key.of(purpose::WARM_UP).of(model as u64);
-        let latency = &self.setting.models[model].placements[placement].latency;
+        let place = &self.setting.models[model].placements[placement];
         let run = |number| {
-            let length = latency.quantile(key.of(number).uniform());
+            let length = place.latency.quantile(key.of(number).uniform());
+            let length = if frames > 1 { length.mul_f64(place.stretch(frames)) } else { length };
             self.speed.finish(Duration::ZERO, length)
         };
         (0..runs).map(run).collect()
@@ -262,10 +283,12 @@ mod tests {
     #[test]
     fn a_warm_up_in_a_slowdown_is_slow() {
         let mut setting = setting();
-        assert_eq!(World::new(&setting, 1).warm_up(1, 0, 3), [ms(10); 3]);
+        assert_eq!(World::new(&setting, 1).warm_up(1, 0, 1, 3), [ms(10); 3]);
         let episode = Episode { from: ms(0), until: ms(900), factor: 3.0 };
         setting.slowdowns = vec![Slowdown::Once(episode)];
-        assert_eq!(World::new(&setting, 1).warm_up(1, 0, 3), [ms(30); 3]);
+        assert_eq!(World::new(&setting, 1).warm_up(1, 0, 1, 3), [ms(30); 3]);
+        setting.models[1].placements[0].batches = vec![1.5];
+        assert_eq!(World::new(&setting, 1).warm_up(1, 0, 2, 3), [ms(45); 3]);
     }
 
     #[test]

@@ -207,6 +207,33 @@ fn a_damaged_file_says_what_is_wrong_with_it() {
 }
 
 #[test]
+fn runs_of_several_frames_are_remembered_beside_those_of_one() {
+    let (mut device, _) = remembered();
+    let of = |device: &Device, place: usize| device.estimator.remember(device.runners[place]);
+    device.run_any(50);
+    let together = of(&device, 0).with_batches([of(&device, 1)].into_iter());
+    let mut saved = Saved::default();
+    saved.remember(device_key("abacus", 1), mode("schedutil"), model("small"), together.clone());
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("latencies.json");
+    saved.save(&path).unwrap();
+    let read = Saved::load(&path).unwrap().unwrap();
+    let known = get(&read, "small").unwrap();
+    let near = |one: &Remembered, other: &Remembered| {
+        let (one, other) = (one.memory(), other.memory());
+        (one[1].median - other[1].median).abs() < 1e-9 && one[1].residuals == other[1].residuals
+    };
+    assert!(near(known, &of(&device, 0)) && near(&known.of_batch(2).unwrap(), &of(&device, 1)));
+    assert!(known.of_batch(3).is_none());
+    // What was written before runs could be shared is read, and nothing else is written without them.
+    let mut alone = Saved::default();
+    alone.remember(device_key("abacus", 1), mode("schedutil"), model("small"), of(&device, 0));
+    alone.save(&path).unwrap();
+    assert!(!fs::read_to_string(&path).unwrap().contains("batches"));
+    assert!(get(&Saved::load(&path).unwrap().unwrap(), "small").unwrap().of_batch(2).is_none());
+}
+
+#[test]
 fn another_version_is_named() {
     let error = load(r#"{"version":2,"something":"else"}"#).unwrap_err().to_string();
     assert!(error.contains("format version 2, this classifyd reads 1"), "{error}");
