@@ -41,6 +41,16 @@ impl Guide {
         Arc::new(Self { policy, memory, labels, top_k })
     }
 
+    /// The same that goes on with what `before` remembers of the streams, if that means the same to both.
+    #[must_use]
+    pub fn going_on_from(self: Arc<Self>, before: &Self) -> Arc<Self> {
+        if self.labels != before.labels || !self.policy.understands(&before.policy) {
+            return self;
+        }
+        let (policy, labels) = (self.policy.clone(), self.labels.clone());
+        Arc::new(Self { policy, memory: Arc::clone(&before.memory), labels, top_k: self.top_k })
+    }
+
     /// What is remembered of the streams.
     pub fn memory(&self) -> &Memory {
         &self.memory
@@ -315,6 +325,18 @@ mod tests {
         let mut first = course(guide.begin(&frame(0), grey(100)));
         first.observe(run("quick"), &says(3, 0.3));
         first.settle(open().0, Stop::Load);
+    }
+
+    #[test]
+    fn a_guide_goes_on_from_another_that_means_the_same() {
+        let before = guide();
+        let mut first = course(before.begin(&frame(0), grey(100)));
+        first.observe(run("quick"), &says(3, 0.9));
+        first.settle(open().0, Stop::Certain);
+        let same = guide().going_on_from(&before);
+        assert!(matches!(same.begin(&frame(1), grey(100)), Beginning::Reuse(_)));
+        let others = Guide::new(policy(), Labels::from_names(["x"; 10]), 3).going_on_from(&before);
+        assert!(matches!(others.begin(&frame(1), grey(100)), Beginning::Course(_)));
     }
 
     #[test]

@@ -7,34 +7,44 @@
 //! work. A worker that is stuck is not waited for: `supervise` has fenced it by then. Each stream has a
 //! thread `stream-<name>` that starts its source and takes it down, which can take long, so that main
 //! and the other streams stay awake.
+//!
+//! A run may be reloaded ([`Reload`]): a thread `reload` loads what is new, and another `prepare`,
+//! `supervise` and other workers take the place of those that there are. Capture and output go on.
 
+mod changes;
+mod engine;
 mod memory;
+mod reload;
+mod signals;
+mod stages;
+mod streams;
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
-use crossbeam_channel::{Receiver, Sender, at, bounded, never, select, tick, unbounded};
+use anyhow::{anyhow, bail};
+use crossbeam_channel::{Receiver, at, never, select, tick, unbounded};
 
+use engine::Parts;
 use memory::Memory;
+use reload::{Doors, Loaded};
+pub use reload::{Reload, ReloadEvent, Renew};
+pub use signals::{ServiceSignals, service_signals, signals};
+use stages::{Output, Stages};
+use streams::{Streams, Ways};
 
 use crate::capture::mailbox::{self, Delivery};
-use crate::capture::{CaptureError, Keeping, News, NewsKind, SourceState, StreamSpec};
+use crate::capture::{CaptureError, News, NewsKind, SourceState, StreamSpec};
 use crate::clock::Clock;
 use crate::frame::StreamName;
-use crate::health::Health;
-use crate::inference::worker::Worker;
-use crate::inference::{
-    Build, Crew, Hand, LateLimits, Recruiter, Roster, Supervisor, Widths, Work, Workshop, prepare,
-};
+use crate::inference::{LateLimits, Roster, Widths};
 use crate::models::ModelId;
-use crate::output::{self, OutputEvent, Progress, Summary};
+use crate::output::{OutputEvent, Progress, Summary};
 use crate::scheduler::estimate::OnTime;
-use crate::scheduler::{Discipline, Queue, Scheduler, Terms};
-use crate::select::{self, Every, Habit, Selector, TargetRate};
+use crate::scheduler::{Discipline, Terms};
+use crate::select::{Every, Habit, Selector, TargetRate};
 use crate::threads::Threads;
 
 /// Settled frames that the output stage may lag behind by. A reader that stops reading stops the
@@ -49,6 +59,18 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// A run: what to classify, with what, to where.
 pub struct Plan {
+    /// What to classify, and with what.
+    pub setup: Setup,
+    /// How that is changed while the run goes on; `None` if it is not.
+    pub reload: Option<Reload>,
+    /// Where records go.
+    pub sink: Box<dyn Write + Send>,
+    /// Where progress shows.
+    pub progress: Progress,
+}
+
+/// What to classify, and with what: all that a reload may change.
+pub struct Setup {
     /// The streams.
     pub streams: Vec<StreamPlan>,
     /// The models, warm.
@@ -67,13 +89,10 @@ pub struct Plan {
     pub top_k: usize,
     /// When runs are too late.
     pub late: LateLimits,
-    /// Where records go.
-    pub sink: Box<dyn Write + Send>,
-    /// Where progress shows.
-    pub progress: Progress,
 }
 
 /// One stream of a run.
+#[derive(Clone, Debug)]
 pub struct StreamPlan {
     /// What to capture.
     pub spec: StreamSpec,
@@ -104,26 +123,11 @@ pub struct Report {
     pub breakdown: Option<anyhow::Error>,
 }
 
-/// Hears SIGINT, SIGTERM and SIGHUP. The second one ends the process at once.
-pub fn signals() -> anyhow::Result<Receiver<()>> {
-    let (send, signals) = bounded(1);
-    let mut asked = false;
-    ctrlc::set_handler(move || {
-        if asked || send.send(()).is_err() {
-            // Without exit handlers: ONNX Runtime's would take apart what its runs still use.
-            signal_hook::low_level::exit(130);
-        }
-        asked = true;
-    })
-    .context("cannot listen for signals")?;
-    Ok(signals)
-}
-
 /// Runs until every stream has ended, a signal comes, or nobody reads the output any more.
 ///
 /// An error is a run that did not begin.
 pub fn run(plan: Plan, signals: &Receiver<()>, clock: Clock) -> anyhow::Result<Report> {
-    refuse_mixed_paces(&plan.streams)?;
+    refuse_mixed_paces(&plan.setup.streams)?;
     let mut run = Run::start(plan, clock)?;
     let ending = run.watch(signals);
     Ok(run.close(ending, signals, clock))
@@ -145,14 +149,8 @@ fn refuse_mixed_paces(streams: &[StreamPlan]) -> anyhow::Result<()> {
 
 /// What runs.
 struct Run {
-    threads: Threads,
-    supervisor: Arc<Supervisor>,
-    memory: Memory,
-    /// What a watchdog is fed by.
-    health: Health,
-    /// The streams that have not ended. Dropped, one is stopped.
-    streams: BTreeMap<StreamName, Sender<()>>,
-    faults: Vec<(StreamName, CaptureError)>,
+    stages: Stages,
+    streams: Streams,
     from_streams: Receiver<News>,
     from_output: Receiver<OutputEvent>,
     summary: Receiver<Summary>,
@@ -170,79 +168,36 @@ enum Ending {
 
 impl Run {
     /// Starts the stages from the last to the first, and then the streams.
-    fn start(plan: Plan, clock: Clock) -> anyhow::Result<Self> {
+    fn start(Plan { setup, reload, sink, progress }: Plan, clock: Clock) -> anyhow::Result<Self> {
         let mut threads = Threads::default();
-        let (settled, outcomes) = bounded(SETTLED_CAPACITY);
-        let (output_events, from_output) = unbounded();
-        let (summarise, summary) = bounded(1);
-        let (sink, progress) = (plan.sink, plan.progress.clone());
-        threads.spawn("output", move || {
-            // Main waits for it, or is gone and needs none.
-            let _ = summarise.send(output::run(outcomes, sink, output_events, &progress));
-        })?;
-        let memory = Memory::open(plan.estimates);
-        let crew = Crew::raise(plan.roster, &plan.widths, memory.saved())?;
-        let terms = plan.streams.iter().map(|stream| (stream.spec.name.clone(), stream.terms));
-        let scheduler = Scheduler::new(&crew.devices, crew.runners, plan.on_time)
-            .with_terms(terms.collect())
-            .with_discipline(plan.discipline);
-        let explains = log::log_enabled!(log::Level::Debug);
-        let scheduler = if explains { scheduler.explaining() } else { scheduler };
-        let queue = Queue::new(scheduler, clock);
-        let memory = memory.of(queue.clone(), crew.recruiter.keys());
-        let health = Health::default();
-        let workshop = Workshop::new(build(crew.recruiter, plan.top_k, clock));
-        let spawner = threads.spawner();
-        let supervisor =
-            Supervisor::new(queue.clone(), plan.late, workshop, spawner, health.clone(), clock);
-        start_workers(&supervisor, crew.hands, plan.top_k, clock)?;
-        let preprocessors = crew.preprocessors;
-        let overseer = Arc::clone(&supervisor);
-        threads.spawn("supervise", move || overseer.run())?;
-        let (prepare_queue, employer) = (queue.clone(), Arc::clone(&supervisor));
-        let prepare = move || prepare::run(prepare_queue, preprocessors, employer, clock);
-        threads.spawn("prepare", prepare)?;
+        let output = Output::start(SETTLED_CAPACITY, sink, progress.clone(), &mut threads)?;
+        let Output { settled, events: from_output, summary } = output;
+        let memory = Memory::open(setup.estimates.clone());
+        let (parts, planned) = Parts::of(setup, memory.saved())?;
         let (mailbox, frames) = mailbox::mailbox();
-        let habits = plan.streams.iter().map(|stream| (stream.spec.name.clone(), stream.habit()));
-        let (habits, selector) = (habits.collect(), plan.selector);
-        threads.spawn("select", move || select::run(frames, habits, selector, queue, clock))?;
+        let from = (frames, clock);
+        let mut stages = Stages::start(threads, parts, &planned, memory, reload, from)?;
         // Where every stream knows how many frames it has.
-        let frames = plan.streams.iter().map(|stream| stream.spec.source.frames());
+        let frames = planned.iter().map(|stream| stream.spec.source.frames());
         if let Some(frames) = frames.sum::<Option<u64>>() {
-            plan.progress.expect(frames);
+            progress.expect(frames);
         }
-        let (events, from_streams) = unbounded();
-        let mut streams = BTreeMap::new();
-        let mailbox = Arc::new(mailbox);
-        for StreamPlan { spec, delivery, .. } in plan.streams {
-            let name = spec.name.clone();
-            let (stop, stopped) = bounded(0);
-            let to = (Arc::clone(&mailbox), delivery);
-            let keeping = Keeping::new(spec, to, settled.clone(), events.clone(), clock);
-            threads.spawn(&format!("stream-{name}"), move || keeping.run(&stopped))?;
-            streams.insert(name, stop);
-        }
-        let faults = Vec::new();
-        Ok(Self {
-            threads,
-            supervisor,
-            memory,
-            health,
-            streams,
-            faults,
-            from_streams,
-            from_output,
-            summary,
-        })
+        let (news, from_streams) = unbounded();
+        let ways = Ways { mailbox: Arc::new(mailbox), settled, news, clock };
+        let mut streams = Streams::new(ways);
+        let changes = streams.changes(&planned);
+        streams.follow(planned, &changes, &mut stages.threads)?;
+        Ok(Self { stages, streams, from_streams, from_output, summary })
     }
 
     /// Waits until the run should end.
     fn watch(&mut self, signals: &Receiver<()>) -> Ending {
         let mut from_output = self.from_output.clone();
         let keep = tick(KEEP);
-        while !self.streams.is_empty() {
+        while !self.streams.are_over() {
+            let Doors { asked, loaded, over } = self.stages.reloading.doors();
             select! {
-                recv(keep) -> _ => self.memory.keep(),
+                recv(keep) -> _ => self.stages.memory.keep(),
                 recv(signals) -> _ => {
                     log::info!("stopping: no new frames are taken, those on their way are finished");
                     return Ending::Asked;
@@ -256,16 +211,35 @@ impl Run {
                     // It has no more to say; that it is over is heard from its thread.
                     Err(_) => from_output = never(),
                 },
-                recv(self.threads.panics()) -> thread => {
+                recv(self.stages.threads.panics()) -> thread => {
                     let thread = thread.unwrap_or_default();
                     return Ending::Breakdown(anyhow!("thread {thread} has panicked"));
                 }
+                recv(asked) -> request => match request {
+                    Ok(()) => self.stages.begin_reload(),
+                    Err(_) => self.stages.reloading.give_up(),
+                },
+                recv(loaded) -> loaded => {
+                    let loaded = loaded.map_err(anyhow::Error::from).and_then(|loaded| loaded);
+                    if let Err(error) = self.end_loading(loaded) {
+                        return Ending::Breakdown(error);
+                    }
+                }
+                recv(over) -> _ => if let Err(error) = self.stages.complete_change() {
+                    return Ending::Breakdown(error);
+                },
             }
         }
         Ending::Complete
     }
 
-    fn note(&mut self, News { stream, kind }: News) {
+    fn note(&mut self, News { stream, incarnation, kind }: News) {
+        if !self.streams.is_current(&stream, incarnation) {
+            log::debug!(
+                "stream {stream} was replaced, and what it said late is left out: {kind:?}"
+            );
+            return;
+        }
         match kind {
             NewsKind::Warning(warning) => log::warn!("stream {stream}: {warning}"),
             NewsKind::Lost(_, error) => log::warn!("stream {stream}: {error}"),
@@ -274,46 +248,48 @@ impl Run {
             }
             NewsKind::State(state) => log::debug!("stream {stream} is {state}"),
             NewsKind::Over(end) => {
-                self.streams.remove(&stream);
-                match end {
+                match &end {
                     Ok(()) => log::info!("stream {stream} has ended"),
-                    Err(error) => self.note_fault(stream, error),
+                    Err(error) => log::error!("stream {stream}: {error}"),
                 }
+                self.streams.end(&stream, incarnation, end);
             }
         }
     }
 
-    fn note_fault(&mut self, stream: StreamName, error: CaptureError) {
-        log::error!("stream {stream}: {error}");
-        self.faults.push((stream, error));
+    fn end_loading(&mut self, loaded: anyhow::Result<Loaded>) -> anyhow::Result<()> {
+        match loaded {
+            Ok(loaded) => {
+                while let Ok(news) = self.from_streams.try_recv() {
+                    self.note(news);
+                }
+                self.stages.change_over(loaded, &mut self.streams)
+            }
+            Err(error) => {
+                self.stages.refuse_reload(&error);
+                Ok(())
+            }
+        }
     }
 
     /// Lets the stages run out of work: as long as they take if every stream has ended, within
     /// [`GRACE`] otherwise, or from the moment a signal comes.
-    fn close(mut self, ending: Ending, signals: &Receiver<()>, clock: Clock) -> Report {
-        drop(self.streams);
+    fn close(self, ending: Ending, signals: &Receiver<()>, clock: Clock) -> Report {
         let (limit, breakdown) = match ending {
             Ending::Complete => (never(), None),
             Ending::Asked => (at(clock.now() + GRACE), None),
             Ending::Breakdown(error) => (at(clock.now() + GRACE), Some(error)),
         };
-        let joined = self.threads.join(signals, limit, GRACE, clock).map_err(|error| {
-            match &*in_a_row(&self.supervisor.running()) {
-                "" => error,
-                models => error.context(format!("models that run: {models}")),
-            }
-        });
+        let faults = self.streams.stop();
+        let (late_work, joined) = self.stages.join(signals, limit, GRACE);
         let unwritten = self.from_output.try_iter().find_map(|event| match ending_of(event) {
             Ending::Breakdown(error) => Some(error),
             Ending::Complete | Ending::Asked => None,
         });
-        self.memory.keep();
-        let late_work = self.supervisor.late_work();
-        let unsound = self.health.faults().into_iter().next().map(anyhow::Error::msg);
         Report {
             summary: self.summary.try_recv().ok().map(|summary| Summary { late_work, ..summary }),
-            faults: self.faults,
-            breakdown: breakdown.or(unwritten).or(joined.err()).or(unsound),
+            faults,
+            breakdown: breakdown.or(unwritten).or(joined.err()),
         }
     }
 }
@@ -329,34 +305,6 @@ fn ending_of(event: OutputEvent) -> Ending {
             Ending::Breakdown(anyhow::Error::from(error).context("cannot write the output"))
         }
     }
-}
-
-/// Hires a worker for each session.
-fn start_workers(
-    supervisor: &Arc<Supervisor>,
-    hands: Vec<Hand>,
-    top_k: usize,
-    clock: Clock,
-) -> anyhow::Result<()> {
-    for hand in hands {
-        let (model, runner) = (hand.manifest.id.clone(), hand.runner);
-        supervisor
-            .hire(model.clone(), runner, work_of(hand, top_k, clock))
-            .with_context(|| format!("cannot start a worker of model {model}"))?;
-    }
-    Ok(())
-}
-
-/// How models are built anew.
-fn build(recruiter: Recruiter, top_k: usize, clock: Clock) -> Build {
-    Box::new(move |model| {
-        let hands = recruiter.recruit(model)?.into_iter();
-        Ok(hands.map(|hand| (hand.runner, work_of(hand, top_k, clock))).collect())
-    })
-}
-
-fn work_of(Hand { manifest, session, .. }: Hand, top_k: usize, clock: Clock) -> Work {
-    Box::new(move |post, jobs| Worker { manifest, session, top_k, clock, post }.run(jobs))
 }
 
 fn in_a_row(models: &[ModelId]) -> String {

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use thiserror::Error;
@@ -97,6 +98,32 @@ impl Budget {
     /// The budget as a duration.
     pub fn duration(self) -> Duration {
         self.0
+    }
+}
+
+/// A budget that may change while frames are captured; clones share it.
+#[derive(Clone, Debug)]
+pub struct SharedBudget(Arc<AtomicU64>);
+
+impl SharedBudget {
+    /// One that is `budget` until it is changed.
+    pub fn new(budget: Budget) -> Self {
+        Self(Arc::new(AtomicU64::new(Self::nanoseconds(budget))))
+    }
+
+    /// What it is now.
+    pub fn get(&self) -> Budget {
+        Budget(Duration::from_nanos(self.0.load(Ordering::Relaxed)))
+    }
+
+    /// Changes it, for the frames that are captured from now on.
+    pub fn set(&self, budget: Budget) {
+        self.0.store(Self::nanoseconds(budget), Ordering::Relaxed);
+    }
+
+    fn nanoseconds(budget: Budget) -> u64 {
+        // A budget is an hour at most.
+        u64::try_from(budget.0.as_nanos()).unwrap_or(u64::MAX)
     }
 }
 
@@ -330,6 +357,15 @@ mod tests {
         let bytes: Vec<u8> = (0..16).collect();
         let picture = Picture::new(PixelFormat::Rgbx, (1, 2), 8, Box::new(bytes)).unwrap();
         assert_eq!(picture.row(1), [8, 9, 10, 11]);
+    }
+
+    #[test]
+    fn a_shared_budget_is_what_it_was_set_to_last() {
+        let shared = SharedBudget::new(Budget::LONGEST);
+        let other = shared.clone();
+        assert_eq!(other.get(), Budget::LONGEST);
+        shared.set("33ms".parse().unwrap());
+        assert_eq!(other.get(), "33ms".parse().unwrap());
     }
 
     #[test]

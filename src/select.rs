@@ -9,13 +9,13 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::capture::mailbox::Receiver;
+use crate::capture::mailbox::{Receiver, Taken};
 use crate::clock::Clock;
 use crate::course::{self, Beginning, Course, Guide};
 use crate::features::{Extractor, FeatureError};
 use crate::frame::{Frame, Pace, StreamName};
 use crate::models::ModelId;
-use crate::outcome::{Basis, Failure, Outcome, Reuse, Stage, Stop};
+use crate::outcome::{self, Basis, Failure, Outcome, Reuse, Stop};
 use crate::premodel::{RankedPremodel, Selection};
 use crate::resample::ResampleError;
 use crate::scene::{Continuity, Thumbnailer};
@@ -47,6 +47,25 @@ enum Choice {
 }
 
 impl Selector {
+    /// What it remembers of scenes by; `None` if it does not.
+    pub fn guide(&self) -> Option<&Arc<Guide>> {
+        match self {
+            Self::Adaptive(_, guide) => Some(guide),
+            Self::Premodel(..) | Self::Fixed(_) | Self::Random(..) => None,
+        }
+    }
+
+    /// The same that goes on with what another remembers of scenes, where both can.
+    #[must_use]
+    pub fn going_on_from(self, before: Option<&Arc<Guide>>) -> Self {
+        match (self, before) {
+            (Self::Adaptive(thumbnailer, guide), Some(before)) => {
+                Self::Adaptive(thumbnailer, guide.going_on_from(before))
+            }
+            (other, _) => other,
+        }
+    }
+
     /// Ranks the models for `frame` and writes into its trace what that showed.
     fn choose(
         &mut self,
@@ -157,24 +176,78 @@ impl Default for Habit {
     }
 }
 
-/// Runs until the mailbox closes; then closes the queue.
-pub fn run(
-    mailbox: Receiver,
-    habits: BTreeMap<StreamName, Habit>,
-    mut selector: Selector,
-    queue: Arc<Queue>,
+/// What frames are dealt with by, until another takes its place.
+pub struct Desk {
+    /// Ranks the models.
+    pub selector: Selector,
+    /// How the frames of each stream are taken.
+    pub habits: BTreeMap<StreamName, Habit>,
+    /// The streams whose source is another than before.
+    pub fresh: Vec<StreamName>,
+    /// Where frames go.
+    pub queue: Arc<Queue>,
+}
+
+/// Runs until the mailbox closes; then closes the queue. A desk that comes as one of `successors` takes
+/// the place of the one before between two frames, and the queue of that one is closed. Who sends one
+/// calls the reader of the mailbox.
+pub fn run(mailbox: Receiver, desk: Desk, successors: Successors, clock: Clock) {
+    let mut stage = Stage { desk, taken: BTreeMap::new(), thinnings: BTreeMap::new(), clock };
+    while let Some(taken) = mailbox.take_or_hear() {
+        // Before a frame that is there, as it may be the first of a stream that only the successor knows.
+        successors.try_iter().for_each(|desk| stage.move_to(desk));
+        match taken {
+            Taken::Frame(frame) => stage.deal_with(frame),
+            Taken::Call => {}
+        }
+    }
+    successors.try_iter().for_each(|desk| stage.move_to(desk));
+    stage.desk.queue.close();
+}
+
+/// The desks to come.
+pub type Successors = crossbeam_channel::Receiver<Desk>;
+
+struct Stage {
+    desk: Desk,
+    /// By stream: frames taken.
+    taken: BTreeMap<StreamName, u64>,
+    thinnings: BTreeMap<StreamName, (Instant, Thinning)>,
     clock: Clock,
-) {
-    let (mut taken, mut thinnings) = (BTreeMap::new(), BTreeMap::new());
-    while let Some(mut frame) = mailbox.take() {
+}
+
+impl Stage {
+    /// What is known of streams that go on is kept. Frames of streams that are no more may still come.
+    fn move_to(&mut self, desk: Desk) {
+        let mut old = std::mem::replace(&mut self.desk, desk);
+        old.queue.close();
+        for name in &self.desk.fresh {
+            self.taken.remove(name);
+            self.thinnings.remove(name);
+        }
+        old.habits.retain(|name, habit| match self.desk.habits.get(name) {
+            Some(new) if new.target_rate == habit.target_rate => false,
+            Some(_) => {
+                self.thinnings.remove(name);
+                false
+            }
+            None => true,
+        });
+        self.desk.habits.append(&mut old.habits);
+    }
+
+    fn deal_with(&mut self, mut frame: Frame) {
+        let clock = self.clock;
         note_wait(&mut frame, clock.now());
+        let Desk { selector, habits, queue, .. } = &mut self.desk;
         let habit = habits.get(&frame.ticket.account().origin.id.stream).copied();
         let Habit { every, target_rate, continuity } = habit.unwrap_or_default();
-        if is_between(&frame, every, &mut taken) {
+        if is_between(&frame, every, &mut self.taken) {
             frame.ticket.report(Outcome::Reused(Reuse::Between));
-            continue;
+            return;
         }
-        let is_beyond = target_rate.is_some_and(|rate| is_beyond(&frame, rate, &mut thinnings));
+        let is_beyond =
+            target_rate.is_some_and(|rate| is_beyond(&frame, rate, &mut self.thinnings));
         let choice = if is_beyond {
             selector.spare(&mut frame, continuity, clock)
         } else {
@@ -187,11 +260,12 @@ pub fn run(
             }
             Ok(Choice::Reuse(reuse)) => frame.ticket.report(Outcome::Reused(reuse)),
             Err(error) => {
-                frame.ticket.report(Outcome::Failed(Failure::new(Stage::Features, &*error)));
+                frame
+                    .ticket
+                    .report(Outcome::Failed(Failure::new(outcome::Stage::Features, &*error)));
             }
         }
     }
-    queue.close();
 }
 
 fn note_wait(frame: &mut Frame, now: Instant) {
@@ -226,4 +300,81 @@ fn is_beyond(
         Pace::Work => pts,
     };
     !thinning.takes(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use crossbeam_channel::unbounded;
+    use image::RgbImage;
+
+    use super::*;
+    use crate::capture::mailbox::{Delivery, mailbox};
+    use crate::frame::Picture;
+    use crate::outcome::tests::ticket;
+    use crate::scheduler::estimate::OnTime;
+    use crate::scheduler::{Cost, DeviceTerms, Dispatch, Next, RunnerTerms, Scheduler};
+
+    fn queue() -> Arc<Queue> {
+        let (model, millisecond) = (ModelId::new("a").unwrap(), Duration::from_millis(1));
+        let warm_up = vec![Cost { preprocess: millisecond, run: millisecond }];
+        let runner = RunnerTerms {
+            model,
+            device: 0,
+            cores: 1,
+            warm_up,
+            batches: Vec::new(),
+            remembered: None,
+        };
+        let device = DeviceTerms { name: "cpu".to_owned(), cores: 1 };
+        Queue::new(Scheduler::new(&[device], vec![runner], OnTime::default()), Clock)
+    }
+
+    fn desk(queue: &Arc<Queue>) -> Desk {
+        let selector = Selector::Fixed(ModelId::new("a").unwrap());
+        let (habits, fresh, queue) = (BTreeMap::new(), Vec::new(), Arc::clone(queue));
+        Desk { selector, habits, fresh, queue }
+    }
+
+    /// The number of the next frame that is to run; `None` at the end.
+    fn next(queue: &Arc<Queue>) -> Option<u64> {
+        match queue.next()? {
+            Next::Run(Dispatch { passengers, .. }) => {
+                Some(passengers[0].task.frame.ticket.account().origin.id.number)
+            }
+            Next::Expired(..) | Next::Settle(..) => panic!("it has an hour"),
+        }
+    }
+
+    #[test]
+    fn frames_go_to_the_next_desk_and_the_queue_of_the_one_before_is_closed() {
+        let (settled, _outcomes) = unbounded();
+        let frame = |number| {
+            let picture = Picture::from_rgb(RgbImage::new(1, 1)).unwrap();
+            let budget = "1h".parse().unwrap();
+            Frame {
+                picture,
+                ticket: ticket(number, Clock.now(), budget, Pace::Clock, settled.clone()),
+            }
+        };
+        let ((mailbox, frames), (desks, successors)) = (mailbox(), unbounded());
+        let (sender, [old, new]) = (mailbox.open(Delivery::Lossless), [(); 2].map(|()| queue()));
+        let first = desk(&old);
+        let stage = thread::spawn(move || run(frames, first, successors, Clock));
+        sender.post(frame(0)).unwrap();
+        assert_eq!(next(&old), Some(0));
+        desks.send(desk(&new)).unwrap();
+        mailbox.call();
+        assert_eq!(next(&old), None, "without a further frame");
+        sender.post(frame(1)).unwrap();
+        // One that comes when there are no more frames still gets its queue closed.
+        let last = queue();
+        desks.send(desk(&last)).unwrap();
+        drop((sender, mailbox));
+        stage.join().unwrap();
+        let to_either = next(&new).or_else(|| next(&last));
+        assert_eq!(to_either, Some(1));
+        assert_eq!((next(&new), next(&last)), (None, None));
+    }
 }

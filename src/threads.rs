@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -15,18 +16,24 @@ use crate::clock::Clock;
 
 /// The threads of a run.
 pub struct Threads {
-    running: Vec<(String, JoinHandle<()>)>,
+    /// Those that are not known to be over.
+    running: BTreeMap<ThreadId, Running>,
     farewell: Farewells,
-    /// The names of those that are over.
-    exits: Receiver<String>,
+    /// Those that are over.
+    exits: Receiver<ThreadId>,
     /// The names of those that panicked.
     panics: Receiver<String>,
+}
+
+struct Running {
+    name: String,
+    thread: JoinHandle<()>,
 }
 
 impl Default for Threads {
     fn default() -> Self {
         let ((exit, exits), (panic, panics)) = (unbounded(), unbounded());
-        Self { running: Vec::new(), farewell: Farewells { exit, panic }, exits, panics }
+        Self { running: BTreeMap::new(), farewell: Farewells { exit, panic }, exits, panics }
     }
 }
 
@@ -37,9 +44,10 @@ impl Threads {
         name: &str,
         work: impl FnOnce() + Send + 'static,
     ) -> anyhow::Result<()> {
+        self.forget_those_that_are_over();
         let thread = self.farewell.spawn(name, work);
-        let thread = thread.with_context(|| format!("cannot start the thread {name}"))?;
-        self.running.push((name.to_owned(), thread));
+        let (id, thread) = thread.with_context(|| format!("cannot start the thread {name}"))?;
+        self.running.insert(id, Running { name: name.to_owned(), thread });
         Ok(())
     }
 
@@ -55,32 +63,41 @@ impl Threads {
 
     /// Waits for every thread to end of itself, until `limit` or for `grace` after a signal.
     pub fn join(
-        self,
+        mut self,
         signals: &Receiver<()>,
         mut limit: Receiver<Instant>,
         grace: Duration,
         clock: Clock,
     ) -> anyhow::Result<()> {
-        let mut left: BTreeMap<String, JoinHandle<()>> = self.running.into_iter().collect();
-        while !left.is_empty() {
+        while !self.running.is_empty() {
             select! {
-                recv(self.exits) -> thread => {
-                    let name = thread.unwrap_or_default();
-                    if let Some(thread) = left.remove(&name) {
-                        // Whether it panicked is heard below, as of all others.
-                        let _ = thread.join();
-                    }
-                }
+                recv(self.exits) -> thread => if let Ok(thread) = thread {
+                    self.forget(thread);
+                },
                 recv(signals) -> _ => limit = at(clock.now() + grace),
                 recv(limit) -> _ => {
-                    let names: Vec<&str> = left.keys().map(String::as_str).collect();
-                    bail!("given up after {grace:?}, still at work: {}", names.join(", "));
+                    let names = self.running.values().map(|running| running.name.as_str());
+                    let names = names.collect::<Vec<_>>().join(", ");
+                    bail!("given up after {grace:?}, still at work: {names}");
                 }
             }
         }
         match self.panics.try_recv() {
             Ok(name) => Err(anyhow!("thread {name} has panicked")),
             Err(_) => Ok(()),
+        }
+    }
+
+    fn forget_those_that_are_over(&mut self) {
+        while let Ok(thread) = self.exits.try_recv() {
+            self.forget(thread);
+        }
+    }
+
+    fn forget(&mut self, thread: ThreadId) {
+        if let Some(Running { thread, .. }) = self.running.remove(&thread) {
+            // Whether it panicked is heard of as of all others.
+            let _ = thread.join();
         }
     }
 }
@@ -98,10 +115,16 @@ impl Spawner {
     }
 }
 
+/// Tells threads apart, which may have the same name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct ThreadId(u64);
+
+static THREADS_STARTED: AtomicU64 = AtomicU64::new(0);
+
 /// Where threads say that they are over.
 #[derive(Clone)]
 struct Farewells {
-    exit: Sender<String>,
+    exit: Sender<ThreadId>,
     panic: Sender<String>,
 }
 
@@ -110,17 +133,20 @@ impl Farewells {
         &self,
         name: &str,
         work: impl FnOnce() + Send + 'static,
-    ) -> io::Result<JoinHandle<()>> {
-        let farewell = Farewell { thread: name.to_owned(), to: self.clone() };
-        thread::Builder::new().name(name.to_owned()).spawn(move || {
+    ) -> io::Result<(ThreadId, JoinHandle<()>)> {
+        let id = ThreadId(THREADS_STARTED.fetch_add(1, Ordering::Relaxed));
+        let farewell = Farewell { id, thread: name.to_owned(), to: self.clone() };
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
             let _farewell = farewell;
             work();
-        })
+        })?;
+        Ok((id, thread))
     }
 }
 
 /// Says that its thread is over, whichever way it ends.
 struct Farewell {
+    id: ThreadId,
     thread: String,
     to: Farewells,
 }
@@ -131,6 +157,52 @@ impl Drop for Farewell {
         if thread::panicking() {
             let _ = self.to.panic.send(self.thread.clone());
         }
-        let _ = self.to.exit.send(self.thread.clone());
+        let _ = self.to.exit.send(self.id);
+    }
+}
+
+/// Has the calling thread, and all that it starts, give way to other threads wherever they want the
+/// processor. There is no way back without privileges.
+pub fn give_way() {
+    if let Err(error) = rustix::process::nice(LEAST_URGENT) {
+        log::debug!("the priority of a thread stays as it is: {error}");
+    }
+}
+
+/// The niceness of a thread that only has what others leave.
+const LEAST_URGENT: i32 = 19;
+
+#[cfg(test)]
+mod tests {
+    use crossbeam_channel::{bounded, never};
+
+    use super::*;
+
+    #[test]
+    fn threads_of_the_same_name_are_each_waited_for() {
+        let mut threads = Threads::default();
+        threads.spawn("twin", || {}).unwrap();
+        let (go, told) = bounded::<()>(1);
+        threads.spawn("twin", move || told.recv().unwrap()).unwrap();
+        let (joined, limit) = bounded(1);
+        let waiter = thread::spawn(move || {
+            joined.send(threads.join(&never(), never(), Duration::ZERO, Clock).is_ok()).unwrap();
+        });
+        assert!(limit.recv_timeout(Duration::from_millis(50)).is_err(), "one is at work");
+        go.send(()).unwrap();
+        assert!(limit.recv().unwrap());
+        waiter.join().unwrap();
+    }
+
+    #[test]
+    fn a_thread_that_gives_way_leaves_the_others_as_they_are() {
+        let before = rustix::process::nice(0).unwrap();
+        thread::spawn(|| {
+            give_way();
+            assert_eq!(rustix::process::nice(0).unwrap(), LEAST_URGENT);
+        })
+        .join()
+        .unwrap();
+        assert_eq!(rustix::process::nice(0).unwrap(), before);
     }
 }

@@ -83,6 +83,12 @@ impl Adaptive {
         &self.knowledge
     }
 
+    /// Whether what `other` was told by models means the same to this one. The operating point and
+    /// which models are loaded do not matter.
+    pub fn understands(&self, other: &Self) -> bool {
+        self.pool == other.pool && self.knowledge == other.knowledge
+    }
+
     /// The operating point in use.
     pub fn point(&self) -> &OperatingPoint {
         &self.knowledge.points[self.point]

@@ -29,6 +29,8 @@ pub enum EventKind {
 pub struct News {
     /// The stream.
     pub stream: StreamName,
+    /// Which of the streams that had this name, one after the other.
+    pub incarnation: u64,
     /// What happened.
     pub kind: NewsKind,
 }

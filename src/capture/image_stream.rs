@@ -160,7 +160,7 @@ mod tests {
 
     use super::*;
     use crate::clock::Clock;
-    use crate::frame::{Pace, StreamName};
+    use crate::frame::{Pace, SharedBudget, StreamName};
     use crate::outcome::Settled;
 
     /// Images that are never told to stop, the channel's ends that must outlive them, and their
@@ -171,7 +171,7 @@ mod tests {
         let (mailbox, receiver) = mailbox::mailbox();
         let registrar = Registrar {
             stream: StreamName::new("test"),
-            budget: "100ms".parse().unwrap(),
+            budget: SharedBudget::new("100ms".parse().unwrap()),
             pace: Pace::Work,
             settled,
             clock: Clock,

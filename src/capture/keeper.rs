@@ -123,6 +123,11 @@ impl Keeper {
         Self { patience, state, is_up: false, heard: now, live_since, frames: 0, attempt: 0 }
     }
 
+    /// Has another patience from now on.
+    pub(super) fn be_as_patient_as(&mut self, patience: Option<Patience>) {
+        self.patience = patience;
+    }
+
     /// How the source is doing.
     pub(super) fn state(&self) -> &SourceState {
         &self.state

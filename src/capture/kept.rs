@@ -3,8 +3,10 @@
 //!
 //! Taking a pipeline down can take long, or for ever where a camera's driver hangs. It is done on this
 //! thread, so that it holds up no other stream; the next start waits for it, as a camera is busy until
-//! then.
+//! then. For the same reason a stream that takes the place of another begins when that one's thread is
+//! over.
 
+use std::convert::Infallible;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,10 +16,11 @@ use crossbeam_channel::{Receiver, Sender, at, never, select, unbounded};
 
 use super::error::CaptureError;
 use super::event::{Event, EventKind, Loss, News, NewsKind};
-use super::keeper::{Keeper, Step};
+use super::keeper::{Keeper, Patience, Step};
 use super::mailbox::{Delivery, Mailbox};
-use super::{Capture, StreamSpec, start_from};
+use super::{Bearings, Capture, StreamSpec, start_from};
 use crate::clock::Clock;
+use crate::frame::Budget;
 use crate::outcome::Settled;
 
 /// How often it is looked whether frames come.
@@ -31,12 +34,24 @@ pub struct Keeping {
     delivery: Delivery,
     settled: Sender<Settled>,
     news: Sender<News>,
-    /// Frames of all starts.
-    frames: Arc<AtomicU64>,
+    /// Of all starts.
+    bearings: Bearings,
+    incarnation: u64,
+    /// Disconnected when the stream before it is over.
+    predecessor: Option<Receiver<Infallible>>,
     clock: Clock,
     up: Option<Up>,
     /// How the stream has ended.
     end: Option<Result<(), CaptureError>>,
+}
+
+/// What of a stream may be changed while its source runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retuning {
+    /// How long answers stay useful, from the next frame on.
+    pub budget: Budget,
+    /// How long one waits for frames, and for the return of a source.
+    pub patience: Option<Patience>,
 }
 
 /// A source that was started.
@@ -56,16 +71,45 @@ impl Keeping {
         clock: Clock,
     ) -> Self {
         let keeper = Keeper::new(spec.patience, clock.now());
-        let (frames, up, end) = (Arc::default(), None, None);
-        Self { spec, keeper, mailbox, delivery, settled, news, frames, clock, up, end }
+        let bearings = Bearings::of(&spec);
+        Self {
+            spec,
+            keeper,
+            mailbox,
+            delivery,
+            settled,
+            news,
+            bearings,
+            incarnation: 0,
+            predecessor: None,
+            clock,
+            up: None,
+            end: None,
+        }
+    }
+
+    /// The same for a stream that others of its name went before, with so many frames together. It
+    /// waits until the other end of `predecessor` is dropped.
+    #[must_use]
+    pub fn after(
+        mut self,
+        incarnation: u64,
+        frames: Arc<AtomicU64>,
+        predecessor: Option<Receiver<Infallible>>,
+    ) -> Self {
+        (self.incarnation, self.bearings.count) = (incarnation, frames);
+        Self { predecessor, ..self }
     }
 
     /// Runs until the source has given its last frame or can never give one, or until the other end of
-    /// `stop` is dropped. In the first case the last of the news is [`NewsKind::Over`].
-    pub fn run(mut self, stop: &Receiver<()>) {
+    /// `orders` is dropped. In the first case the last of the news is [`NewsKind::Over`].
+    pub fn run(mut self, orders: &Receiver<Retuning>) {
+        if self.wait_for_predecessor(orders).is_break() {
+            return;
+        }
         loop {
             let now = self.clock.now();
-            if self.keeper.note_frames(self.frames.load(Ordering::Relaxed), now) {
+            if self.keeper.note_frames(self.bearings.count.load(Ordering::Relaxed), now) {
                 self.tell_state();
             }
             match self.keeper.next(now) {
@@ -73,7 +117,7 @@ impl Keeping {
                 Step::TakeDown => self.take_down(),
                 Step::Wait(until) => {
                     let look = now + LOOK;
-                    if self.wait(stop, until.map_or(look, |until| until.min(look))).is_break() {
+                    if self.wait(orders, until.map_or(look, |until| until.min(look))).is_break() {
                         return;
                     }
                 }
@@ -90,8 +134,8 @@ impl Keeping {
     fn start(&mut self) {
         let (events, told) = unbounded();
         let (mailbox, settled) = (self.mailbox.open(self.delivery), self.settled.clone());
-        let count = Arc::clone(&self.frames);
-        match start_from(&self.spec, mailbox, settled, events, count, self.clock) {
+        let bearings = self.bearings.clone();
+        match start_from(&self.spec, mailbox, settled, events, bearings, self.clock) {
             Ok(capture) => {
                 self.up = Some(Up { _capture: capture, events: told });
                 self.keeper.started(self.clock.now());
@@ -107,12 +151,38 @@ impl Keeping {
         self.tell_state();
     }
 
+    /// Breaks off if the stream is to stop.
+    fn wait_for_predecessor(&mut self, orders: &Receiver<Retuning>) -> ControlFlow<()> {
+        let Some(predecessor) = self.predecessor.take() else { return ControlFlow::Continue(()) };
+        loop {
+            select! {
+                recv(orders) -> order => match order {
+                    Ok(retuning) => self.retune(retuning),
+                    Err(_) => return ControlFlow::Break(()),
+                },
+                recv(predecessor) -> _ => return ControlFlow::Continue(()),
+            }
+        }
+    }
+
+    fn retune(&mut self, Retuning { budget, patience }: Retuning) {
+        self.bearings.budget.set(budget);
+        self.spec.patience = patience;
+        self.keeper.be_as_patient_as(patience);
+    }
+
     /// Waits for news of the source; breaks off if the stream is to stop.
-    fn wait(&mut self, stop: &Receiver<()>, until: Instant) -> ControlFlow<()> {
+    fn wait(&mut self, orders: &Receiver<Retuning>, until: Instant) -> ControlFlow<()> {
         let silent = never();
         let told = self.up.as_ref().map_or(&silent, |up| &up.events);
         let kind = select! {
-            recv(stop) -> _ => return ControlFlow::Break(()),
+            recv(orders) -> order => match order {
+                Ok(retuning) => {
+                    self.retune(retuning);
+                    None
+                }
+                Err(_) => return ControlFlow::Break(()),
+            },
             recv(told) -> event => event.map(|event| event.kind).ok(),
             recv(at(until)) -> _ => None,
         };
@@ -144,7 +214,8 @@ impl Keeping {
     }
 
     fn tell(&self, kind: NewsKind) {
-        let news = News { stream: self.spec.name.clone(), kind };
+        let (stream, incarnation) = (self.spec.name.clone(), self.incarnation);
+        let news = News { stream, incarnation, kind };
         if self.news.send(news).is_err() {
             log::debug!("{}: news were dropped, as nobody listens any more", self.spec.name);
         }
@@ -155,8 +226,6 @@ impl Keeping {
 mod tests {
     use std::fs;
     use std::thread::{self, JoinHandle};
-
-    use crossbeam_channel::bounded;
 
     use super::*;
     use crate::capture::keeper::{Patience, SourceState};
@@ -174,7 +243,7 @@ mod tests {
 
     /// A stream on its thread.
     struct Run {
-        stop: Option<Sender<()>>,
+        orders: Option<Sender<Retuning>>,
         news: Receiver<News>,
         frames: mailbox::Receiver,
         thread: JoinHandle<()>,
@@ -195,11 +264,11 @@ mod tests {
         let (name, budget) = (StreamName::new("door"), "1s".parse().unwrap());
         let spec = StreamSpec { name, source, budget, patience };
         let (mailbox, frames) = mailbox::mailbox();
-        let ((stop, stopped), (tell, news), (settled, _)) = (bounded(0), unbounded(), unbounded());
+        let ((orders, told), (tell, news), (settled, _)) = (unbounded(), unbounded(), unbounded());
         let to = (Arc::new(mailbox), Delivery::NewestWins);
         let keeping = Keeping::new(spec, to, settled, tell, Clock);
-        let thread = thread::spawn(move || keeping.run(&stopped));
-        Run { stop: Some(stop), news, frames, thread }
+        let thread = thread::spawn(move || keeping.run(&told));
+        Run { orders: Some(orders), news, frames, thread }
     }
 
     impl Run {
@@ -229,7 +298,7 @@ mod tests {
         }
 
         fn stop(mut self) {
-            self.stop = None;
+            self.orders = None;
             self.thread.join().unwrap();
             assert!(self.frames.take().is_none(), "no frame can come any more");
         }
@@ -247,8 +316,49 @@ mod tests {
         assert_eq!([run.loss(), run.loss(), run.loss()], [Loss::Failed; 3]);
         // Frames that nobody took are superseded; the last one is still there.
         while run.frames.take().is_some_and(|frame| frame.ticket.account().origin.id.number < 12) {}
-        drop(run.stop);
+        drop(run.orders);
         run.thread.join().unwrap();
+    }
+
+    #[test]
+    fn a_stream_is_retuned_while_its_source_runs() {
+        let run = run(camera("! video/x-raw,width=16,height=16"), Some(HASTY));
+        let account = |frame: crate::frame::Frame| {
+            let account = frame.ticket.account();
+            (account.origin.id.number, account.budget)
+        };
+        let (first, budget) = account(run.frames.take().unwrap());
+        assert_eq!(budget, "1s".parse().unwrap());
+        let retuning = Retuning { budget: "2s".parse().unwrap(), patience: Some(HASTY) };
+        run.orders.as_ref().unwrap().send(retuning).unwrap();
+        let after = std::iter::from_fn(|| run.frames.take()).map(account);
+        let (number, _) = after.take(100).find(|(_, budget)| *budget == retuning.budget).unwrap();
+        assert!(number > first);
+        assert!(!run.news.try_iter().any(|news| matches!(news.kind, NewsKind::Lost(..))));
+        run.stop();
+    }
+
+    #[test]
+    fn a_stream_waits_for_the_one_whose_place_it_takes_and_goes_on_with_its_numbers() {
+        let source = camera("! video/x-raw,width=16,height=16");
+        let (name, budget) = (StreamName::new("door"), "1s".parse().unwrap());
+        let spec = StreamSpec { name, source, budget, patience: Some(HASTY) };
+        let (mailbox, frames) = mailbox::mailbox();
+        let ((orders, told), (tell, news), (settled, _)) = (unbounded(), unbounded(), unbounded());
+        let (before, predecessor) = crossbeam_channel::bounded(0);
+        let to = (Arc::new(mailbox), Delivery::NewestWins);
+        let keeping = Keeping::new(spec, to, settled, tell, Clock).after(
+            7,
+            Arc::new(AtomicU64::new(40)),
+            Some(predecessor),
+        );
+        let thread = thread::spawn(move || keeping.run(&told));
+        assert!(news.recv_timeout(Duration::from_millis(100)).is_err(), "it waits");
+        drop(before);
+        assert_eq!(news.recv_timeout(FOREVER).unwrap().incarnation, 7);
+        assert!(frames.take().unwrap().ticket.account().origin.id.number >= 40);
+        drop(orders);
+        thread.join().unwrap();
     }
 
     #[test]

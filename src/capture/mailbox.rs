@@ -68,6 +68,14 @@ pub struct Receiver {
     shared: Arc<Shared>,
 }
 
+/// Why a wait at the reader's end is over.
+pub enum Taken {
+    /// A frame came.
+    Frame(Frame),
+    /// There was a call ([`Mailbox::call`]), and it comes before the next frame.
+    Call,
+}
+
 /// The stream or the mailbox is closed; the frame comes back.
 #[derive(Debug)]
 pub struct Closed(pub Frame);
@@ -92,6 +100,8 @@ struct State {
     slots: BTreeMap<SlotId, Slot>,
     slots_opened: u64,
     arrivals: Arrival,
+    /// The reader was called and has not heard it.
+    called: bool,
     /// No stream can be opened any more.
     complete: bool,
     closed: bool,
@@ -112,6 +122,12 @@ impl Mailbox {
         state.forget_ended();
         state.slots.insert(slot, Slot::default());
         Sender { shared: Arc::clone(&self.shared), slot, delivery }
+    }
+
+    /// Calls the reader away from its wait for frames. Calls that it has not heard are one.
+    pub fn call(&self) {
+        self.shared.lock().called = true;
+        self.shared.arrived.notify_all();
     }
 }
 
@@ -198,6 +214,19 @@ impl Receiver {
         let taken = self.shared.wait_while(arrived, |state| state.must_wait()).take_next();
         self.shared.freed.notify_all();
         taken
+    }
+
+    /// The same for a reader that hears calls.
+    pub fn take_or_hear(&self) -> Option<Taken> {
+        let must_wait = |state: &State| !state.called && state.must_wait();
+        let mut state = self.shared.wait_while(&self.shared.arrived, must_wait);
+        if std::mem::take(&mut state.called) {
+            return Some(Taken::Call);
+        }
+        let taken = state.take_next();
+        drop(state);
+        self.shared.freed.notify_all();
+        taken.map(Taken::Frame)
     }
 }
 
@@ -317,6 +346,25 @@ mod tests {
         assert!(matches!(next(&outcomes), (0, Outcome::Superseded)));
         assert!(matches!(next(&outcomes), (1, Outcome::Superseded)));
         assert_eq!(number(receiver.take()), Some(2));
+    }
+
+    #[test]
+    fn a_call_is_heard_once_and_before_the_next_frame() {
+        let (settled, _outcomes) = unbounded();
+        let (mailbox, receiver) = mailbox();
+        let sender = mailbox.open(Delivery::Lossless);
+        sender.post(frame(0, &settled)).unwrap();
+        mailbox.call();
+        mailbox.call();
+        assert!(matches!(receiver.take_or_hear(), Some(Taken::Call)));
+        assert!(matches!(receiver.take_or_hear(), Some(Taken::Frame(_))));
+        let reader = thread::spawn(move || {
+            let first = matches!(receiver.take_or_hear(), Some(Taken::Call));
+            (first, receiver.take_or_hear().is_none())
+        });
+        mailbox.call();
+        drop((mailbox, sender));
+        assert_eq!(reader.join().unwrap(), (true, true));
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub use self::event::{Event, EventKind, Loss, News, NewsKind};
 pub use self::image_file::{ImageFileError, read as read_image};
 pub use self::image_list::is_image;
 pub use self::keeper::{Patience, SourceState};
-pub use self::kept::Keeping;
+pub use self::kept::{Keeping, Retuning};
 pub use self::mailbox::Delivery;
 pub use self::source::Source;
 
@@ -60,7 +60,7 @@ use self::sink::Intake;
 use self::source::{Kind, Recipe};
 use self::watch::Watch;
 use crate::clock::Clock;
-use crate::frame::{Budget, StreamName};
+use crate::frame::{Budget, SharedBudget, StreamName};
 use crate::outcome::Settled;
 
 /// A stream to capture. Its [`Delivery`] is that of the mailbox's end that it is given.
@@ -110,21 +110,36 @@ pub fn start(
     events: Sender<Event>,
     clock: Clock,
 ) -> Result<Capture, CaptureError> {
-    start_from(spec, mailbox, settled, events, Arc::default(), clock)
+    start_from(spec, mailbox, settled, events, Bearings::of(spec), clock)
 }
 
-/// The same with frames numbered from `count` on, which goes on with them.
+/// What outlasts a start of a source: the numbers of the frames, and what may be changed meanwhile.
+#[derive(Clone)]
+struct Bearings {
+    /// Frames so far; the next one has this number.
+    count: Arc<AtomicU64>,
+    budget: SharedBudget,
+}
+
+impl Bearings {
+    /// Those of a stream without frames so far.
+    fn of(spec: &StreamSpec) -> Self {
+        Self { count: Arc::default(), budget: SharedBudget::new(spec.budget) }
+    }
+}
+
+/// The same for a stream that goes on from there.
 fn start_from(
     spec: &StreamSpec,
     mailbox: mailbox::Sender,
     settled: Sender<Settled>,
     events: Sender<Event>,
-    count: Arc<AtomicU64>,
+    Bearings { count, budget }: Bearings,
     clock: Clock,
 ) -> Result<Capture, CaptureError> {
     let registrar = Registrar {
         stream: spec.name.clone(),
-        budget: spec.budget,
+        budget,
         pace: mailbox.delivery().pace(),
         settled,
         clock,

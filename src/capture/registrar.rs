@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crossbeam_channel::Sender;
 
 use crate::clock::Clock;
-use crate::frame::{Budget, FrameId, Origin, Pace, StreamName};
+use crate::frame::{FrameId, Origin, Pace, SharedBudget, StreamName};
 use crate::outcome::{Settled, Ticket};
 
 /// When a frame was captured, by both clocks.
@@ -37,7 +37,7 @@ impl Moment {
 /// Numbers the frames of one stream, densely from 0, and opens their tickets.
 pub(super) struct Registrar {
     pub(super) stream: StreamName,
-    pub(super) budget: Budget,
+    pub(super) budget: SharedBudget,
     pub(super) pace: Pace,
     pub(super) settled: Sender<Settled>,
     pub(super) clock: Clock,
@@ -57,6 +57,6 @@ impl Registrar {
         let id = FrameId { stream: self.stream.clone(), number };
         let Moment { captured, wall } = moment;
         let origin = Origin { id, pts, captured, wall, file };
-        Ticket::open(origin, self.budget, self.pace, self.settled.clone(), self.clock)
+        Ticket::open(origin, self.budget.get(), self.pace, self.settled.clone(), self.clock)
     }
 }

@@ -119,6 +119,20 @@ impl Source {
         }
     }
 
+    /// Whether `other` gives the same frames in the same way.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        match (&self.kind, &other.kind) {
+            (Kind::Images(files), Kind::Images(others)) => files == others,
+            (Kind::Pipeline(recipe), Kind::Pipeline(others)) => {
+                let texts = |recipe: &Recipe| -> Vec<String> {
+                    recipe.launches.iter().map(|launch| launch.text.clone()).collect()
+                };
+                recipe.flow == others.flow && texts(recipe) == texts(others)
+            }
+            (Kind::Images(_), Kind::Pipeline(_)) | (Kind::Pipeline(_), Kind::Images(_)) => false,
+        }
+    }
+
     /// How many frames it has, if that is known before it is opened.
     pub fn frames(&self) -> Option<u64> {
         match &self.kind {
@@ -323,6 +337,14 @@ mod tests {
         assert!(launch(&parse("csi://1?fps=60")).contains("framerate=60/1"));
         assert!(launch(&parse("test://ball")).contains("pattern=ball"));
         assert!(parse("csi://0").is_live() && parse("test://").is_live());
+    }
+
+    #[test]
+    fn a_source_is_another_if_its_pipeline_is() {
+        assert!(parse("test://ball").is_same_as(&parse("test://ball")));
+        assert!(parse("test://ball").is_same_as(&parse("test://?pattern=ball")));
+        assert!(!parse("test://ball").is_same_as(&parse("test://ball?width=64")));
+        assert!(!parse("rtsp://me:one@cam/").is_same_as(&parse("rtsp://me:two@cam/")));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::equipment::{self, Choice, Execution};
 use super::{Context, Failure, stdout};
 use crate::capture::mailbox::{self, Delivery};
 use crate::capture::{self, EventKind, Source, StreamSpec};
-use crate::daemon::{self, Plan, StreamPlan};
+use crate::daemon::{self, Plan, Setup, StreamPlan};
 use crate::frame::{Budget, StreamName};
 use crate::inference::{LateLimits, Preprocessor, Roster, Widths};
 use crate::learn::latency::median_of;
@@ -142,7 +142,7 @@ fn replay(
     let (spec, delivery) = (spec.clone(), Delivery::Lossless);
     let (every, terms) = (Every::MIN, Terms::default());
     let stream = StreamPlan { spec, delivery, every, target_rate: None, terms };
-    let plan = Plan {
+    let setup = Setup {
         streams: vec![stream],
         roster,
         widths,
@@ -152,9 +152,9 @@ fn replay(
         selector: Selector::Fixed(model.clone()),
         top_k: 5,
         late: LateLimits::default(),
-        sink: Box::new(io::sink()),
-        progress: Progress::hidden(),
     };
+    let (sink, progress) = (Box::new(io::sink()), Progress::hidden());
+    let plan = Plan { setup, reload: None, sink, progress };
     let start = context.clock.now();
     let report = daemon::run(plan, &never(), context.clock)?;
     let took = context.clock.now() - start;

@@ -9,9 +9,10 @@ use thiserror::Error;
 
 use super::{Context, Failure, Places, catalogue, stderr};
 use crate::adaptive::{Adaptive, Target};
+use crate::clock::Clock;
 use crate::config::{Config, PolicyKind};
 use crate::course::Guide;
-use crate::inference::{Roster, Widths};
+use crate::inference::{Loader, Roster, Stock, Widths};
 use crate::install;
 use crate::models::{Labels, Manifest, ModelId, Provider};
 use crate::onnx::{Runtime, SessionOptions};
@@ -148,6 +149,22 @@ pub fn load(
     Ok(roster?)
 }
 
+/// The same beside models at work, which stay in memory if they are among them. An error names the model.
+pub fn renew(
+    runtime: &Runtime,
+    manifests: Vec<Manifest>,
+    execution: Execution,
+    stock: &Stock,
+    clock: Clock,
+) -> Result<Roster, (Option<ModelId>, Failure)> {
+    execution.widths.check(&manifests).map_err(|error| (None, error.into()))?;
+    let mut loading = None;
+    let begin = |manifest: &Manifest| loading = Some(manifest.id.clone());
+    let loader = Loader::new(runtime, execution.into(), clock);
+    let renewed = Roster::renew(loader, manifests, stock, begin);
+    renewed.map_err(|error| (loading, error.into()))
+}
+
 /// The models with the threads that the command line names, whatever their manifests say: where
 /// measurements are made for that number.
 pub fn of_named_width(mut manifests: Vec<Manifest>) -> Vec<Manifest> {
@@ -257,8 +274,7 @@ pub fn adaptive(premodel: &RankedPremodel, roster: &Roster) -> Result<Adaptive, 
 
 /// The names of the classes, which are the same for all models of the pool.
 fn common_labels(policy: &Adaptive, roster: &Roster) -> Result<Labels, AdaptiveFault> {
-    let manifests = roster.classifiers.iter().map(|classifier| classifier.manifest());
-    let mut pool = manifests.filter(|manifest| policy.place(&manifest.id).is_some());
+    let mut pool = roster.manifests().filter(|manifest| policy.place(&manifest.id).is_some());
     // There is one: a policy without a loaded model does not come about.
     let Some(first) = pool.next() else { return Err(AdaptiveFault::NoPart) };
     let (labels, expected) = (&first.output.labels, policy.knowledge().classes);
@@ -275,8 +291,8 @@ fn common_labels(policy: &Adaptive, roster: &Roster) -> Result<Labels, AdaptiveF
 /// What runs, as in `8 models on cpu, premodel of 2358 examples`.
 pub fn description(roster: &Roster, chooser: &Chooser) -> String {
     let mut models_by_provider: BTreeMap<Provider, usize> = BTreeMap::new();
-    for classifier in &roster.classifiers {
-        *models_by_provider.entry(classifier.session().provider()).or_default() += 1;
+    for provider in roster.providers() {
+        *models_by_provider.entry(provider).or_default() += 1;
     }
     let on = |(provider, models): (Provider, usize)| {
         format!("{models} model{} on {provider}", if models == 1 { "" } else { "s" })
@@ -288,9 +304,8 @@ pub fn description(roster: &Roster, chooser: &Chooser) -> String {
 
 /// The premodel, narrowed to the loaded models.
 pub fn premodel(file: &Path, roster: &Roster) -> Result<RankedPremodel, Failure> {
-    let manifests = || roster.classifiers.iter().map(|classifier| classifier.manifest());
     let loaded: Vec<_> =
-        manifests().map(|manifest| (&manifest.id, manifest.fingerprint())).collect();
+        roster.manifests().map(|manifest| (&manifest.id, manifest.fingerprint())).collect();
     let restriction = Premodel::load(file)?.restrict_to(&loaded)?;
     for model in &restriction.changed {
         log::warn!(

@@ -13,7 +13,7 @@ use super::{Context, Failure, Places, Talk, configured, stderr};
 use crate::adaptive::Target;
 use crate::capture::{Source, StreamSpec};
 use crate::config::{Config, PolicyKind};
-use crate::daemon::{self, Plan, StreamPlan};
+use crate::daemon::{self, Plan, Setup, StreamPlan};
 use crate::frame::{Budget, Pace, StreamName};
 use crate::scheduler::estimate::OnTime;
 use crate::scheduler::{Discipline, Terms};
@@ -132,7 +132,7 @@ pub fn run(arguments: Arguments, mut context: Context) -> Result<(), Failure> {
     }
     let late = config.as_ref().map(|config| config.late).unwrap_or_default();
     let scheduler = config.map(|config| config.scheduler).unwrap_or_default();
-    let plan = Plan {
+    let setup = Setup {
         streams,
         roster,
         widths,
@@ -142,9 +142,9 @@ pub fn run(arguments: Arguments, mut context: Context) -> Result<(), Failure> {
         selector: chooser.selector,
         top_k: wish.top_k,
         late,
-        sink: Box::new(io::stdout()),
-        progress: context.progress.clone(),
     };
+    let (sink, progress) = (Box::new(io::stdout()), context.progress.clone());
+    let plan = Plan { setup, reload: None, sink, progress };
     let report = daemon::run(plan, &signals, context.clock)?;
     finish(report, summary)
 }

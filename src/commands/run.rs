@@ -1,18 +1,24 @@
 //! `classifyd run`: the daemon in the foreground.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use anyhow::anyhow;
 use clap::Parser;
 
 use super::configured::{self, Found};
 use super::equipment::{self, Execution, Wish};
 use super::playing::finish;
-use super::{Context, Failure};
-use crate::config::Config;
-use crate::daemon::{self, Plan};
+use super::{Context, ExitCode, Failure, Places};
+use crate::config::{Config, Faults, Location, PolicyKind};
+use crate::daemon::{self, Plan, Reload, ServiceSignals, Setup};
+use crate::inference::{Roster, Stock};
 use crate::install;
+use crate::models::ModelId;
+use crate::onnx::Runtime;
 use crate::scheduler::Discipline;
+use crate::threads;
 
 /// What `run` takes.
 #[derive(Debug, Parser)]
@@ -28,39 +34,134 @@ Examples:
   classifyd run --config /etc/classifyd.toml
   classifyd run --config doors.toml --quiet > records.jsonl
 
-SIGTERM or SIGINT finishes the frames on their way and exits with 0; a second one exits at once.";
+SIGTERM or SIGINT finishes the frames on their way and exits with 0; a second one exits at once.
+SIGHUP reads the configuration, the models and the premodel again, and loses no frame; if anything
+is wrong with them, it says what, and the old ones go on.";
 
 /// Runs `run`.
-pub fn run(arguments: Arguments, mut context: Context) -> Result<(), Failure> {
-    let config = Config::load(&arguments.config)?;
-    let Found { streams, policy, manifests } = configured::find(&config, &context.places)?;
-    context.places = context.places.or_config(&config);
-    let signals = daemon::signals()?;
-    let execution = Execution::of(&config);
-    let runtime = equipment::runtime(&context)?;
-    let roster = equipment::load(&runtime, manifests, execution, &context)?;
-    let wish = Wish {
+pub fn run(arguments: Arguments, context: Context) -> Result<(), Failure> {
+    let written = Written::read(&arguments.config, &context.places)?;
+    let ServiceSignals { stop, reload } = daemon::service_signals()?;
+    let library = context.places.clone().or_config(&written.config).library()?;
+    let runtime = Runtime::load(&library)?;
+    let setup = written.load(&runtime, &context)?;
+    let (sink, progress) = (Box::new(io::stdout()), context.progress.clone());
+    let clock = context.clock;
+    let renew = Arc::new(move |stock: &Stock| {
+        let written = Written::read(&arguments.config, &context.places);
+        let renewed = written.and_then(|written| written.renew(&runtime, stock, &context));
+        renewed.map_err(|failure| failure.error)
+    });
+    let plan = Plan { setup, reload: Some(Reload { asked: reload, renew }), sink, progress };
+    finish(daemon::run(plan, &stop, clock)?, None)
+}
+
+/// A configuration that was found to be in order.
+struct Written {
+    config: Config,
+    found: Found,
+    /// With what it says.
+    places: Places,
+}
+
+impl Written {
+    fn read(file: &Path, named: &Places) -> Result<Self, Failure> {
+        let config = Config::load(file)?;
+        let found = configured::find(&config, named)?;
+        let places = named.clone().or_config(&config);
+        Ok(Self { config, found, places })
+    }
+
+    /// Loads what it names.
+    fn load(self, runtime: &Runtime, context: &Context) -> Result<Setup, Failure> {
+        let manifests = self.found.manifests.clone();
+        let roster = equipment::load(runtime, manifests, Execution::of(&self.config), context)?;
+        self.set_up(roster)
+    }
+
+    /// The same beside models at work, on a thread that has time.
+    fn renew(self, runtime: &Runtime, stock: &Stock, context: &Context) -> Result<Setup, Failure> {
+        self.refuse_another_library(runtime)?;
+        if stock.is_on_the_processor() && self.has_runs_of_one_thread_only() {
+            threads::give_way();
+        }
+        let manifests = self.found.manifests.clone();
+        let execution = Execution::of(&self.config);
+        let renewed = equipment::renew(runtime, manifests, execution, stock, context.clock);
+        let roster = renewed.map_err(|(model, failure)| self.located(model, failure))?;
+        self.set_up(roster)
+    }
+
+    fn set_up(self, roster: Roster) -> Result<Setup, Failure> {
+        let Self { config, found: Found { streams, policy, .. }, places } = self;
+        let wish = wish(&config, policy);
+        let chooser = equipment::chooser(&wish, &roster, &places)?;
+        log::info!("{}", equipment::description(&roster, &chooser));
+        let Config { widths, late, scheduler, .. } = config;
+        Ok(Setup {
+            streams,
+            roster,
+            widths,
+            on_time: scheduler.on_time,
+            discipline: Discipline::Deadlines,
+            estimates: scheduler.estimates.or_else(install::estimates),
+            selector: chooser.selector,
+            top_k: wish.top_k,
+            late,
+        })
+    }
+
+    /// A process has one library for as long as it lives.
+    fn refuse_another_library(&self, runtime: &Runtime) -> Result<(), Failure> {
+        let library = self.places.library()?;
+        let loaded = runtime.library();
+        if library.canonicalize().is_ok_and(|library| library == loaded) {
+            return Ok(());
+        }
+        let problem = format!("a reload cannot change the library, which is {}", loaded.display());
+        let remedy = "restart classifyd, or leave this as it was";
+        match self.config.onnxruntime.as_ref().filter(|named| named.value == library) {
+            Some(named) => {
+                let faults = Faults::from(named.location.fault(problem, remedy));
+                Err(Failure::new(ExitCode::Configuration, faults))
+            }
+            None => {
+                let found = library.display();
+                let fault = format!("onnxruntime.library: {problem}, to {found} ({remedy})");
+                Err(Failure::new(ExitCode::Configuration, anyhow!(fault)))
+            }
+        }
+    }
+
+    /// Whether no session has threads of its own, which would keep the priority of the one that loads it.
+    fn has_runs_of_one_thread_only(&self) -> bool {
+        let own = self.found.manifests.iter().filter_map(|manifest| manifest.run.threads.as_ref());
+        let mut threads = own.chain([&self.config.widths.threads]).flatten();
+        threads.all(|threads| threads.get() == 1)
+    }
+
+    /// The failure of a model as a fault of the line that names it, if there is one.
+    fn located(&self, model: Option<ModelId>, failure: Failure) -> Failure {
+        let location = model.and_then(|model| self.named_at(&model));
+        let Some(location) = location else { return failure };
+        let remedy = "mend the model, or leave it out";
+        let fault = location.fault(format!("{:#}", failure.error), remedy);
+        Failure::new(failure.code, Faults::from(fault))
+    }
+
+    fn named_at(&self, model: &ModelId) -> Option<&Location> {
+        let used = self.config.models.names.iter().flatten().find(|name| name.value == *model);
+        let fixed = self.config.policy.kind.as_ref();
+        let fixed = fixed.filter(|kind| kind.value == PolicyKind::Fixed(model.clone()));
+        used.map(|name| &name.location).or(fixed.map(|kind| &kind.location))
+    }
+}
+
+fn wish(config: &Config, policy: PolicyKind) -> Wish {
+    Wish {
         policy,
         seed: config.policy.seed,
         target: config.policy.target.as_ref().map(|target| target.value),
         top_k: config.output.top_k.get(),
-    };
-    let chooser = equipment::chooser(&wish, &roster, &context.places)?;
-    log::info!("{}", equipment::description(&roster, &chooser));
-    let (late, widths) = (config.late, config.widths);
-    let estimates = config.scheduler.estimates.or_else(install::estimates);
-    let plan = Plan {
-        streams,
-        roster,
-        widths,
-        on_time: config.scheduler.on_time,
-        discipline: Discipline::Deadlines,
-        estimates,
-        selector: chooser.selector,
-        top_k: wish.top_k,
-        late,
-        sink: Box::new(io::stdout()),
-        progress: context.progress.clone(),
-    };
-    finish(daemon::run(plan, &signals, context.clock)?, None)
+    }
 }

@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use super::preprocess::Preprocessor;
 use super::roster::{Loader, Roster, RosterError, WarmUp};
+use super::stock::{AtWork, Heir, Kept, Stock, Stocked};
 use crate::machine::Machine;
 use crate::models::{Device, Manifest, ModelId, Provider, RunSpec, Sha256Hex};
 use crate::onnx::Session;
@@ -122,6 +123,7 @@ pub struct Hand {
 }
 
 /// All that is needed to run models.
+#[derive(Default)]
 pub struct Crew {
     /// What models run on.
     pub devices: Vec<DeviceTerms>,
@@ -131,11 +133,16 @@ pub struct Crew {
     pub preprocessors: BTreeMap<ModelId, Preprocessor>,
     /// The sessions.
     pub hands: Vec<Hand>,
+    /// Those that the crew before still has.
+    pub heirs: Vec<Heir>,
+    /// All of them, for the next crew to go on with.
+    pub stock: Stock,
     /// What makes sessions anew.
     pub recruiter: Recruiter,
 }
 
 /// Makes the sessions of a model anew.
+#[derive(Default)]
 pub struct Recruiter {
     berths: BTreeMap<ModelId, (Manifest, Vec<Berth>)>,
 }
@@ -150,53 +157,113 @@ struct Berth {
     key: DeviceKey,
 }
 
+/// A model of a roster.
+struct Model {
+    manifest: Manifest,
+    provider: Provider,
+    /// A session, and what its warm-up runs took.
+    loaded: Option<(Session, WarmUp)>,
+    /// Sessions of the crew before.
+    kept: Vec<AtWork>,
+}
+
+impl Model {
+    fn all_of(Roster { classifiers, kept, mut warm_ups, .. }: Roster) -> Vec<Self> {
+        let loaded = classifiers.into_iter().map(|classifier| {
+            let (manifest, _, session) = classifier.into_parts();
+            let warm_up = warm_ups.remove(&manifest.id);
+            let (provider, loaded) = (session.provider(), warm_up.map(|took| (session, took)));
+            Self { manifest, provider, loaded, kept: Vec::new() }
+        });
+        let loaded: Vec<Self> = loaded.collect();
+        let kept = kept.into_iter().map(|Kept { manifest, provider, berths }| Self {
+            manifest,
+            provider,
+            loaded: None,
+            kept: berths,
+        });
+        loaded.into_iter().chain(kept).collect()
+    }
+}
+
 impl Crew {
     /// Loads what is still missing of a roster that was loaded with the first of the widths.
     pub fn raise(roster: Roster, widths: &Widths, saved: &Saved) -> Result<Self, RosterError> {
-        let Roster { classifiers, warm_ups, loader } = roster;
-        let on_cpu = classifiers.iter().filter(|model| model.session().provider() == Provider::Cpu);
-        let widths = &widths.fitted_to(on_cpu.map(|model| &model.manifest().run));
-        let (root, power_mode) = (Path::new("/"), PowerMode::read(Path::new("/")));
-        let recruiter = Recruiter { berths: BTreeMap::new() };
-        let (preprocessors, hands) = (BTreeMap::new(), Vec::new());
-        let mut crew =
-            Self { devices: Vec::new(), runners: Vec::new(), preprocessors, hands, recruiter };
-        for classifier in classifiers {
-            let provider = classifier.session().provider();
-            let (manifest, preprocessor, session) = classifier.into_parts();
-            let roster_threads = loader.confined_to(&manifest.run).threads();
-            let mut first = Some(session);
-            let (device, fingerprint) = (crew.device(provider, widths), manifest.fingerprint());
-            let mut berths = Vec::new();
-            for (threads, cores) in widths.runners(provider, &manifest.run) {
-                let loader = loader.for_session(provider, threads);
-                let runner = crew.runners.len();
-                let is_loaded = roster_threads == threads;
-                let loaded = first.take_if(|_| is_loaded);
-                let (session, warm_up) = match (loaded, warm_ups.get(&manifest.id)) {
-                    (Some(session), Some(took)) => (session, took.clone()),
-                    (Some(_) | None, _) => {
-                        let (classifier, took) = loader.load(&manifest)?;
-                        (classifier.into_parts().2, took)
-                    }
-                };
-                let key = DeviceKey::new(provider, device_name(root, provider), threads);
-                let remembered = saved.remembered(&key, &power_mode, &fingerprint).cloned();
-                let model = manifest.id.clone();
-                let WarmUp { single, shared } = warm_up;
-                let (warm_up, batches) = (single, shared);
-                let terms = RunnerTerms { model, device, cores, warm_up, batches, remembered };
-                crew.runners.push(terms);
-                crew.hands.push(Hand { runner, manifest: manifest.clone(), session });
-                let sessions = (crew.devices[device].cores / cores).max(1);
-                let berth = Berth { runner, loader, sessions, key };
-                crew.hands.extend(berth.recruit(&manifest, sessions - 1)?);
-                berths.push(berth);
-            }
-            crew.preprocessors.insert(manifest.id.clone(), preprocessor);
-            crew.recruiter.berths.insert(manifest.id.clone(), (manifest, berths));
+        let loader = roster.loader.clone();
+        let models = Model::all_of(roster);
+        let on_cpu = models.iter().filter(|model| model.provider == Provider::Cpu);
+        let widths = &widths.fitted_to(on_cpu.map(|model| &model.manifest.run));
+        let mut crew = Self::default();
+        for model in models {
+            crew.take_on(model, &loader, widths, saved)?;
         }
         Ok(crew)
+    }
+
+    fn take_on(
+        &mut self,
+        mut model: Model,
+        loader: &Loader,
+        widths: &Widths,
+        saved: &Saved,
+    ) -> Result<(), RosterError> {
+        let (root, power_mode) = (Path::new("/"), PowerMode::read(Path::new("/")));
+        let (provider, manifest) = (model.provider, model.manifest.clone());
+        let confined = loader.confined_to(&manifest.run);
+        let (device, fingerprint) = (self.device(provider, widths), manifest.fingerprint());
+        let (mut berths, mut at_work) = (Vec::new(), Vec::new());
+        for (threads, cores) in widths.runners(provider, &manifest.run) {
+            let key = DeviceKey::new(provider, device_name(root, provider), threads);
+            let remembered = saved.remembered(&key, &power_mode, &fingerprint).cloned();
+            let (runner, loader) = (self.runners.len(), loader.for_session(provider, threads));
+            let sessions = (self.devices[device].cores / cores).max(1);
+            let berth = Berth { runner, loader, sessions, key };
+            let is_loaded = confined.threads() == threads;
+            let warm_up = self.man(&berth, &mut model, is_loaded, threads)?;
+            at_work.push(AtWork { runner, threads, sessions, warm_up: warm_up.clone() });
+            let model = manifest.id.clone();
+            let WarmUp { single: warm_up, shared: batches } = warm_up;
+            let terms = RunnerTerms { model, device, cores, warm_up, batches, remembered };
+            self.runners.push(terms);
+            berths.push(berth);
+        }
+        self.preprocessors.insert(manifest.id.clone(), Preprocessor::new(&manifest.input));
+        let ladder = confined.providers().to_vec();
+        self.stock.put(Stocked { manifest: manifest.clone(), ladder, provider, berths: at_work });
+        self.recruiter.berths.insert(manifest.id.clone(), (manifest, berths));
+        Ok(())
+    }
+
+    /// Sees to the sessions of a runner; what its warm-up took.
+    fn man(
+        &mut self,
+        berth: &Berth,
+        model: &mut Model,
+        is_loaded: bool,
+        threads: usize,
+    ) -> Result<WarmUp, RosterError> {
+        let (runner, manifest) = (berth.runner, &model.manifest);
+        let kept = model.kept.iter().find(|kept| kept.threads == threads);
+        let (there, warm_up) = match kept {
+            Some(AtWork { runner: from, sessions, warm_up, .. }) => {
+                let (from, sessions) = (*from, berth.sessions.min(*sessions));
+                self.heirs.push(Heir { runner, manifest: manifest.clone(), from, sessions });
+                (sessions, warm_up.clone())
+            }
+            None => {
+                let (session, warm_up) = match model.loaded.take_if(|_| is_loaded) {
+                    Some(loaded) => loaded,
+                    None => {
+                        let (classifier, warm_up) = berth.loader.load(manifest)?;
+                        (classifier.into_parts().2, warm_up)
+                    }
+                };
+                self.hands.push(Hand { runner, manifest: manifest.clone(), session });
+                (1, warm_up)
+            }
+        };
+        self.hands.extend(berth.recruit(manifest, berth.sessions - there)?);
+        Ok(warm_up)
     }
 
     /// The place of the device of a provider, which is noted if it is new.

@@ -1,6 +1,7 @@
 //! How long a run may last beyond its frame's deadline, and a count of what was done about those
 //! that lasted longer.
 
+use std::ops::Add;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -65,6 +66,19 @@ pub struct LateWork {
     pub rebuilt: u64,
     /// Models that could not be brought back.
     pub lost: u64,
+}
+
+impl Add for LateWork {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            terminated: self.terminated + other.terminated,
+            fenced: self.fenced + other.fenced,
+            rebuilt: self.rebuilt + other.rebuilt,
+            lost: self.lost + other.lost,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod postprocess;
 pub mod prepare;
 mod preprocess;
 mod roster;
+mod stock;
 mod supervisor;
 pub mod worker;
 
@@ -30,4 +31,5 @@ pub use overruns::Ended;
 pub use postprocess::{OutputError, probabilities, softmax, top_k};
 pub use preprocess::Preprocessor;
 pub use roster::{Loader, Roster, RosterError, WarmUp};
+pub use stock::{Complement, Heir, Kept, Stock, complement};
 pub use supervisor::{Build, Post, Supervisor, Watched, Work, Workshop};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::classifier::{Classifier, ClassifyError, LoadError};
+use super::stock::{Kept, Stock};
 use crate::clock::Clock;
 use crate::frame::{Picture, PictureError};
 use crate::models::{Device, Manifest, ModelId, Provider, RunSpec, golden_pixel};
@@ -34,8 +35,10 @@ const SHARED_WARM_UP_TIME: Duration = Duration::from_millis(200);
 
 /// Models that have run, and the time they took.
 pub struct Roster {
-    /// The models.
+    /// The models that were loaded.
     pub classifiers: Vec<Classifier>,
+    /// Those that go on with sessions of a crew at work.
+    pub kept: Vec<Kept>,
     /// What the warm-up runs of each took.
     pub warm_ups: BTreeMap<ModelId, WarmUp>,
     /// What loaded them, and can do so again.
@@ -99,18 +102,27 @@ impl Roster {
         manifests: Vec<Manifest>,
         options: &SessionOptions,
         clock: Clock,
+        begin: impl FnMut(&Manifest),
+    ) -> Result<Self, RosterError> {
+        let loader = Loader::new(runtime, options.clone(), clock);
+        Self::renew(loader, manifests, &Stock::default(), begin)
+    }
+
+    /// The same beside a crew at work: what its sessions can serve is not loaded again, only the file
+    /// is looked at.
+    pub fn renew(
+        loader: Loader,
+        manifests: Vec<Manifest>,
+        stock: &Stock,
         mut begin: impl FnMut(&Manifest),
     ) -> Result<Self, RosterError> {
-        let loader = Loader { runtime: runtime.clone(), options: options.clone(), clock };
-        let mut roster = Self { classifiers: Vec::new(), warm_ups: BTreeMap::new(), loader };
+        let (classifiers, kept) = (Vec::new(), Vec::new());
+        let mut roster = Self { classifiers, kept, warm_ups: BTreeMap::new(), loader };
         let mut left_out = None;
         for manifest in manifests {
             begin(&manifest);
-            match roster.loader.confined_to(&manifest.run).load(&manifest) {
-                Ok((classifier, costs)) => {
-                    roster.warm_ups.insert(manifest.id, costs);
-                    roster.classifiers.push(classifier);
-                }
+            match roster.take_on(&manifest, stock) {
+                Ok(()) => {}
                 Err(error) => {
                     let error = confined(&manifest, error)?;
                     log::warn!("model {} is left out: {}", manifest.id, in_words(&error));
@@ -119,18 +131,53 @@ impl Roster {
             }
         }
         match left_out {
-            Some(error) if roster.classifiers.is_empty() => Err(error),
+            Some(error) if roster.manifests().next().is_none() => Err(error),
             Some(_) | None => Ok(roster),
         }
     }
 
+    fn take_on(&mut self, manifest: &Manifest, stock: &Stock) -> Result<(), RosterError> {
+        let loader = self.loader.confined_to(&manifest.run);
+        if let Some(kept) = stock.keep(manifest, loader.providers()) {
+            manifest.verify_file().map_err(LoadError::from)?;
+            self.kept.push(kept);
+            return Ok(());
+        }
+        let (classifier, costs) = loader.load(manifest)?;
+        self.warm_ups.insert(manifest.id.clone(), costs);
+        self.classifiers.push(classifier);
+        Ok(())
+    }
+
+    /// What the models are.
+    pub fn manifests(&self) -> impl Iterator<Item = &Manifest> {
+        let loaded = self.classifiers.iter().map(Classifier::manifest);
+        loaded.chain(self.kept.iter().map(|kept| &kept.manifest))
+    }
+
+    /// What runs each of them.
+    pub fn providers(&self) -> impl Iterator<Item = Provider> {
+        let loaded = self.classifiers.iter().map(|model| model.session().provider());
+        loaded.chain(self.kept.iter().map(|kept| kept.provider))
+    }
+
     /// The names of the models.
     pub fn models(&self) -> Vec<ModelId> {
-        self.classifiers.iter().map(|classifier| classifier.manifest().id.clone()).collect()
+        self.manifests().map(|manifest| manifest.id.clone()).collect()
     }
 }
 
 impl Loader {
+    /// One that opens sessions with these options.
+    pub fn new(runtime: &Runtime, options: SessionOptions, clock: Clock) -> Self {
+        Self { runtime: runtime.clone(), options, clock }
+    }
+
+    /// The providers to try.
+    pub fn providers(&self) -> &[Provider] {
+        &self.options.providers
+    }
+
     /// The same for one provider and so many threads.
     #[must_use]
     pub fn for_session(&self, provider: Provider, threads: usize) -> Self {

@@ -8,7 +8,7 @@ use std::error::Error;
 use std::mem;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, Sender};
 use ndarray::Axis;
 
 use super::overruns::{Ask, Ended};
@@ -145,6 +145,14 @@ impl Subject {
     }
 }
 
+/// A session whose worker is done.
+pub struct Released {
+    /// The worker's runner.
+    pub runner: usize,
+    /// The session, for another worker.
+    pub session: Session,
+}
+
 /// One model's worker.
 pub struct Worker {
     /// What the model is.
@@ -155,6 +163,10 @@ pub struct Worker {
     pub top_k: usize,
     /// Stamps the runs.
     pub clock: Clock,
+    /// Its runner.
+    pub runner: usize,
+    /// Where the session goes when all jobs are done.
+    pub release: Sender<Released>,
     /// Its place in the crew; given up when all else is dropped.
     pub post: Post,
 }
@@ -166,7 +178,8 @@ enum Standing {
 }
 
 impl Worker {
-    /// Runs until the other end of `jobs` is dropped and every job is done, or until it is fenced.
+    /// Runs until the other end of `jobs` is dropped and every job is done, or until it is fenced. In the
+    /// first case it releases its session before it gives up its post.
     pub fn run(mut self, jobs: Receiver<Job>) {
         for job in jobs {
             match self.answer(job) {
@@ -174,6 +187,11 @@ impl Worker {
                 Standing::Fenced => return,
             }
         }
+        let Self { session, runner, release, post, .. } = self;
+        if release.send(Released { runner, session }).is_err() {
+            log::debug!("the session of runner {runner} is not needed any more");
+        }
+        drop(post);
     }
 
     fn answer(&mut self, job: Job) -> Standing {

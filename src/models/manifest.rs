@@ -117,7 +117,7 @@ impl Labels {
 
 /// An output to expect, from [`golden_pixel`]'s picture: proof that the file, the preprocessing
 /// description and the execution provider agree.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Golden {
     /// The five best classes, best first.

@@ -106,6 +106,13 @@ impl Memory {
         Recall::Other { scene, witness }
     }
 
+    /// Forgets what a stream showed; its frames on their way are waited for as before.
+    pub fn forget(&self, stream: &StreamName) {
+        if let Some(stream) = self.lock().get_mut(stream) {
+            stream.latest = None;
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<StreamName, Stream>> {
         // Every change is whole before the lock is let go, panics included.
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
@@ -270,6 +277,13 @@ mod tests {
         let Recall::Same { from: 1, .. } = memory.recall(&frame(2), grey(100)) else {
             panic!("frame 0 was older")
         };
+    }
+
+    #[test]
+    fn a_stream_that_is_forgotten_begins_another_scene() {
+        let memory = remembering();
+        memory.forget(&frame(0).stream);
+        assert_eq!(other(memory.recall(&frame(1), grey(100))).1, None);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 use std::time::{Duration, Instant};
 
-use super::cost::Took;
+use super::cost::{Cost, Took};
 use super::estimate::{OnTime, Remembered};
 use super::machine::{Device, DeviceTerms, Occupancy, Opening, Runner, RunnerTerms};
 use super::terms::{Streams, Terms};
@@ -707,6 +707,11 @@ impl<J> Scheduler<J> {
         for device in &mut self.devices {
             device.release(serial);
         }
+    }
+
+    /// What a run of each runner is expected to take now.
+    pub fn expected(&self) -> Vec<Cost> {
+        self.runners.iter().map(|runner| runner.expected).collect()
     }
 
     /// What is worth remembering of each runner over a restart.

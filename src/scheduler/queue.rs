@@ -167,6 +167,11 @@ impl Queue {
         self.changed.notify_all();
     }
 
+    /// What a run of each runner is expected to take now.
+    pub fn expected(&self) -> Vec<Cost> {
+        self.lock().scheduler.expected()
+    }
+
     /// What is worth remembering of each runner over a restart.
     pub fn remember(&self) -> Vec<Remembered> {
         self.lock().scheduler.remember()

@@ -27,6 +27,7 @@ mod policies;
 mod profiling;
 mod rates;
 mod real;
+mod reloading;
 mod replay;
 mod sharing;
 mod simulating;

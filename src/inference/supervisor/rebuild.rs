@@ -40,6 +40,16 @@ impl Workshop {
 }
 
 impl Supervisor {
+    /// Has a model built that is to be in service and has no worker: those whose sessions it was to go on
+    /// with did not come back.
+    pub fn supply(self: &Arc<Self>, model: ModelId) {
+        log::warn!("model {model} is built anew: its sessions were not to be had");
+        self.queue.retire(&model);
+        let limit = self.clock.now() + self.workshop.limit;
+        self.lock().mending.insert(model.clone(), limit);
+        self.start_rebuilding(model);
+    }
+
     pub(super) fn start_rebuilding(self: &Arc<Self>, model: ModelId) {
         let (supervisor, name) = (Arc::clone(self), format!("rebuild-{model}"));
         let of = model.clone();

@@ -65,6 +65,12 @@ impl Program {
         self
     }
 
+    /// Takes a variable out of the environment.
+    pub fn without_env(mut self, name: &str) -> Self {
+        self.command.env_remove(name);
+        self
+    }
+
     /// Asks for a summary file, which [`Finished::summary`] reads.
     pub fn with_summary(mut self) -> Self {
         let directory = tempfile::tempdir().expect("a directory for the summary");

@@ -35,6 +35,8 @@ pub enum Signal {
     Interrupt,
     /// What a service manager sends.
     Terminate,
+    /// What asks a service to reload.
+    Hangup,
     Kill,
 }
 
@@ -43,6 +45,7 @@ impl fmt::Display for Signal {
         f.write_str(match self {
             Self::Interrupt => "INT",
             Self::Terminate => "TERM",
+            Self::Hangup => "HUP",
             Self::Kill => "KILL",
         })
     }
@@ -99,6 +102,20 @@ impl Running {
     pub fn wait_for_words(&mut self, words: &str) {
         let said = |line: &String| line.contains(words);
         self.wait(|running| (running.stderr.seen.iter().any(said), &mut running.stderr));
+    }
+
+    /// Waits until so many lines of stderr have said `words`.
+    pub fn wait_for_words_so_often(&mut self, words: &str, count: usize) {
+        let said = |line: &&String| line.contains(words);
+        self.wait(|running| {
+            (running.stderr.seen.iter().filter(said).count() >= count, &mut running.stderr)
+        });
+    }
+
+    /// Waits until a line on stdout holds `words`.
+    pub fn wait_for_record_with(&mut self, words: &str) {
+        let said = |line: &String| line.contains(words);
+        self.wait(|running| (running.stdout.seen.iter().any(said), &mut running.stdout));
     }
 
     fn wait(&mut self, state: impl Fn(&mut Self) -> (bool, &mut Lines)) {
