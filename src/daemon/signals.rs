@@ -1,10 +1,14 @@
 //! Signals, and what they ask for.
+//!
+//! SIGINT is heard through `ctrlc`; the others through `signal-hook`, which tells them apart.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use anyhow::Context;
 use crossbeam_channel::{Receiver, Sender, bounded};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGTERM};
 use signal_hook::iterator::Signals;
 
 /// What a service hears.
@@ -17,40 +21,49 @@ pub struct ServiceSignals {
 
 /// Hears SIGINT, SIGTERM and SIGHUP, each of which ends the run. The second one ends the process at once.
 pub fn signals() -> anyhow::Result<Receiver<()>> {
-    let (stop, signals) = bounded(1);
-    hear(move |_| Some(stop.clone()))?;
-    Ok(signals)
+    let (stop, stops) = bounded(1);
+    hear(stop, None)?;
+    Ok(stops)
 }
 
 /// The same for a service, which SIGHUP asks to reload.
 pub fn service_signals() -> anyhow::Result<ServiceSignals> {
     let ((stop, stops), (reload, reloads)) = (bounded(1), bounded(1));
-    hear(move |signal| match signal {
-        SIGHUP => {
-            // If it is full, a reload will begin that the signal is in time for.
-            let _ = reload.try_send(());
-            None
-        }
-        _ => Some(stop.clone()),
-    })?;
+    hear(stop, Some(reload))?;
     Ok(ServiceSignals { stop: stops, reload: reloads })
 }
 
-/// Has `meant` say of each signal what it stops, if it does.
-fn hear(mut meant: impl FnMut(i32) -> Option<Sender<()>> + Send + 'static) -> anyhow::Result<()> {
+/// Hears signals until the process ends. Without `reload` SIGHUP stops, too.
+fn hear(stop: Sender<()>, reload: Option<Sender<()>>) -> anyhow::Result<()> {
     let fault = "cannot listen for signals";
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context(fault)?;
-    let mut asked = false;
+    let stopping = Arc::new(Stopping { asked: AtomicBool::new(false), stop });
+    let interrupted = Arc::clone(&stopping);
+    ctrlc::set_handler(move || interrupted.ask()).context(fault)?;
+    let mut signals = Signals::new([SIGTERM, SIGHUP]).context(fault)?;
     let listen = move || {
         for signal in signals.forever() {
-            let Some(stop) = meant(signal) else { continue };
-            if asked || stop.send(()).is_err() {
-                // Without exit handlers: ONNX Runtime's would take apart what its runs still use.
-                signal_hook::low_level::exit(130);
+            match &reload {
+                // If it is full, a reload will begin that the signal is in time for.
+                Some(reload) if signal == SIGHUP => drop(reload.try_send(())),
+                Some(_) | None => stopping.ask(),
             }
-            asked = true;
         }
     };
     thread::Builder::new().name("signals".to_owned()).spawn(listen).context(fault)?;
     Ok(())
+}
+
+struct Stopping {
+    asked: AtomicBool,
+    stop: Sender<()>,
+}
+
+impl Stopping {
+    /// Stops; the second time, or if nobody listens, at once.
+    fn ask(&self) {
+        if self.asked.swap(true, Ordering::Relaxed) || self.stop.send(()).is_err() {
+            // Without exit handlers: ONNX Runtime's would take apart what its runs still use.
+            signal_hook::low_level::exit(130);
+        }
+    }
 }
