@@ -22,7 +22,7 @@ use crossbeam_channel::{Receiver, Sender, at, bounded, never, select, tick, unbo
 use memory::Memory;
 
 use crate::capture::mailbox::{self, Delivery};
-use crate::capture::{CaptureError, Keeping, News, NewsKind, SourceState, StreamSpec};
+use crate::capture::{CaptureError, Keeping, Loss, News, NewsKind, SourceState, StreamSpec};
 use crate::clock::Clock;
 use crate::frame::StreamName;
 use crate::health::Health;
@@ -31,6 +31,7 @@ use crate::inference::{
     Build, Crew, Hand, LateLimits, Recruiter, Roster, Supervisor, Widths, Work, Workshop, prepare,
 };
 use crate::models::ModelId;
+use crate::operations::{Machinery, Operations, Settling};
 use crate::output::{self, OutputEvent, Progress, Summary};
 use crate::scheduler::estimate::OnTime;
 use crate::scheduler::{Discipline, Queue, Scheduler, Terms};
@@ -71,6 +72,8 @@ pub struct Plan {
     pub sink: Box<dyn Write + Send>,
     /// Where progress shows.
     pub progress: Progress,
+    /// What operators see of the run.
+    pub operations: Arc<Operations>,
 }
 
 /// One stream of a run.
@@ -150,6 +153,7 @@ struct Run {
     memory: Memory,
     /// What a watchdog is fed by.
     health: Health,
+    operations: Arc<Operations>,
     /// The streams that have not ended. Dropped, one is stopped.
     streams: BTreeMap<StreamName, Sender<()>>,
     faults: Vec<(StreamName, CaptureError)>,
@@ -176,9 +180,12 @@ impl Run {
         let (output_events, from_output) = unbounded();
         let (summarise, summary) = bounded(1);
         let (sink, progress) = (plan.sink, plan.progress.clone());
+        let (settling, outcomes) = Settling::watch(outcomes);
+        let operations = Arc::clone(&plan.operations);
         threads.spawn("output", move || {
+            let summary = output::run(&outcomes, sink, output_events, &progress, operations);
             // Main waits for it, or is gone and needs none.
-            let _ = summarise.send(output::run(outcomes, sink, output_events, &progress));
+            let _ = summarise.send(summary);
         })?;
         let memory = Memory::open(plan.estimates);
         let crew = Crew::raise(plan.roster, &plan.widths, memory.saved())?;
@@ -195,6 +202,8 @@ impl Run {
         let spawner = threads.spawner();
         let supervisor =
             Supervisor::new(queue.clone(), plan.late, workshop, spawner, health.clone(), clock);
+        let provider = |hand: &Hand| (hand.manifest.id.clone(), hand.session.provider());
+        let providers = crew.hands.iter().map(provider).collect();
         start_workers(&supervisor, crew.hands, plan.top_k, clock)?;
         let preprocessors = crew.preprocessors;
         let overseer = Arc::clone(&supervisor);
@@ -203,6 +212,14 @@ impl Run {
         let prepare = move || prepare::run(prepare_queue, preprocessors, employer, clock);
         threads.spawn("prepare", prepare)?;
         let (mailbox, frames) = mailbox::mailbox();
+        plan.operations.attach(Machinery {
+            queue: queue.clone(),
+            supervisor: Arc::clone(&supervisor),
+            health: health.clone(),
+            mailbox: mailbox.depth(),
+            settled: settling,
+            providers,
+        });
         let habits = plan.streams.iter().map(|stream| (stream.spec.name.clone(), stream.habit()));
         let (habits, selector) = (habits.collect(), plan.selector);
         threads.spawn("select", move || select::run(frames, habits, selector, queue, clock))?;
@@ -228,6 +245,7 @@ impl Run {
             supervisor,
             memory,
             health,
+            operations: plan.operations,
             streams,
             faults,
             from_streams,
@@ -265,18 +283,28 @@ impl Run {
         Ending::Complete
     }
 
-    fn note(&mut self, News { stream, kind }: News) {
+    fn note(&mut self, news: News) {
+        self.operations.note_news(&news);
+        let News { stream, kind } = news;
         match kind {
-            NewsKind::Warning(warning) => log::warn!("stream {stream}: {warning}"),
-            NewsKind::Lost(_, error) => log::warn!("stream {stream}: {error}"),
-            NewsKind::State(SourceState::Stalled) => {
-                log::warn!("stream {stream} has stalled: no frame came; it is started again");
+            NewsKind::Warning(warning) => {
+                log::warn!(stream:%; "stream {stream}: {warning}");
             }
-            NewsKind::State(state) => log::debug!("stream {stream} is {state}"),
+            NewsKind::Lost(loss, error) => {
+                log::warn!(stream:%, reason = loss.name(); "stream {stream}: {error}");
+            }
+            NewsKind::State(SourceState::Stalled) => {
+                let reason = Loss::Stalled.name();
+                log::warn!(
+                    stream:%, reason;
+                    "stream {stream} has stalled: no frame came; it is started again"
+                );
+            }
+            NewsKind::State(state) => log::debug!(stream:%; "stream {stream} is {state}"),
             NewsKind::Over(end) => {
                 self.streams.remove(&stream);
                 match end {
-                    Ok(()) => log::info!("stream {stream} has ended"),
+                    Ok(()) => log::info!(stream:%; "stream {stream} has ended"),
                     Err(error) => self.note_fault(stream, error),
                 }
             }
@@ -284,7 +312,7 @@ impl Run {
     }
 
     fn note_fault(&mut self, stream: StreamName, error: CaptureError) {
-        log::error!("stream {stream}: {error}");
+        log::error!(stream:%, reason = Loss::Failed.name(); "stream {stream}: {error}");
         self.faults.push((stream, error));
     }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -154,6 +155,7 @@ fn replay(
         late: LateLimits::default(),
         sink: Box::new(io::sink()),
         progress: Progress::hidden(),
+        operations: Arc::default(),
     };
     let start = context.clock.now();
     let report = daemon::run(plan, &never(), context.clock)?;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Parser;
 
@@ -144,9 +145,10 @@ pub fn run(arguments: Arguments, mut context: Context) -> Result<(), Failure> {
         late,
         sink: Box::new(io::stdout()),
         progress: context.progress.clone(),
+        operations: Arc::default(),
     };
     let report = daemon::run(plan, &signals, context.clock)?;
-    finish(report, summary)
+    finish(report, summary, context.log)
 }
 
 impl Arguments {

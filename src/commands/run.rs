@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Parser;
 
@@ -12,6 +13,7 @@ use super::{Context, Failure};
 use crate::config::Config;
 use crate::daemon::{self, Plan};
 use crate::install;
+use crate::operations::{Endpoints, Operations};
 use crate::scheduler::Discipline;
 
 /// What `run` takes.
@@ -35,6 +37,13 @@ pub fn run(arguments: Arguments, mut context: Context) -> Result<(), Failure> {
     let config = Config::load(&arguments.config)?;
     let Found { streams, policy, manifests } = configured::find(&config, &context.places)?;
     context.places = context.places.or_config(&config);
+    let operations = Arc::new(Operations::new(context.clock));
+    for stream in &streams {
+        operations.declare(&stream.spec.name, &stream.spec.source.to_string());
+    }
+    // Before the models are loaded: a place that is taken shows at once, and the status says what goes on.
+    let socket = config.status_socket.as_deref();
+    let endpoints = Endpoints::open(socket, config.metrics, &operations, context.clock)?;
     let signals = daemon::signals()?;
     let execution = Execution::of(&config);
     let runtime = equipment::runtime(&context)?;
@@ -61,6 +70,9 @@ pub fn run(arguments: Arguments, mut context: Context) -> Result<(), Failure> {
         late,
         sink: Box::new(io::stdout()),
         progress: context.progress.clone(),
+        operations,
     };
-    finish(daemon::run(plan, &signals, context.clock)?, None)
+    let report = daemon::run(plan, &signals, context.clock)?;
+    drop(endpoints);
+    finish(report, None, context.log)
 }

@@ -89,7 +89,11 @@ impl Subject {
     /// Ends the frame because the run was too late; an answer of an earlier one goes out.
     pub(super) fn settle_late(self, now: Instant) {
         let Self { mut ticket, ongoing, model, start } = self;
-        log::debug!("frame {}: model {model} is too late", ticket.account().origin.id);
+        let id = &ticket.account().origin.id;
+        log::debug!(
+            stream:% = id.stream, frame = id.number, model:%, reason = "run_too_long";
+            "frame {id}: model {model} is too late"
+        );
         *ticket.trace().timings.inference.get_or_insert_default() += now - start;
         let course = ongoing.map(Ongoing::into_course);
         course::end(course, ticket, Stop::Deadline, Outcome::Late(model));

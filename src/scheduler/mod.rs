@@ -37,6 +37,8 @@ mod trials;
 
 pub use cost::{Cost, Took};
 pub use machine::{DeviceTerms, RunnerTerms};
-pub use policy::{Admission, Decision, Discipline, Offer, Scheduler};
+pub use policy::{
+    Admission, Decision, DeviceGlance, Discipline, Glance, Offer, RunnerGlance, Scheduler,
+};
 pub use queue::{Dispatch, Lease, Next, Queue, Task};
 pub use terms::Terms;

@@ -5,6 +5,7 @@ mod again;
 mod arrivals;
 mod choice;
 mod explain;
+mod glance;
 mod newest_wins;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -23,6 +24,7 @@ use crate::premodel::Selection;
 use admission::Plan;
 use arrivals::Arrivals;
 use choice::{Choice, Wish};
+pub use glance::{DeviceGlance, Glance, RunnerGlance};
 
 /// Frames of one stream that may wait.
 const WAITING_PER_STREAM: usize = 4;

@@ -12,7 +12,7 @@ pub use media::{BLUE, Clip, Codec, Colour, GREEN, RED, damaged, draw, picture, s
 pub use models::{Models, Trained};
 pub use program::{Finished, Program, classifyd, repository};
 pub use record::Record;
-pub use running::Signal;
+pub use running::{Running, Signal};
 
 use std::path::Path;
 
