@@ -203,7 +203,10 @@ pub fn end(course: Option<Box<Course>>, ticket: Ticket, stopped_by: Stop, outcom
         Some(course) if course.has_answer() => {
             if let Outcome::Failed(failure) = &outcome {
                 let id = &ticket.account().origin.id;
-                log::warn!("frame {id} is answered without a further model: {}", failure.error);
+                log::warn!(
+                    stream:% = id.stream, frame = id.number, reason = failure.stage.code();
+                    "frame {id} is answered without a further model: {}", failure.error
+                );
             }
             course.settle(ticket, stopped_by);
         }

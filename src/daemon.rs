@@ -32,15 +32,16 @@ use memory::Memory;
 use reload::{Doors, Loaded};
 pub use reload::{Reload, ReloadEvent, Renew};
 pub use signals::{ServiceSignals, service_signals, signals};
-use stages::{Output, Stages};
+use stages::{Output, Showing, Stages};
 use streams::{Streams, Ways};
 
 use crate::capture::mailbox::{self, Delivery};
-use crate::capture::{CaptureError, News, NewsKind, SourceState, StreamSpec};
+use crate::capture::{CaptureError, Loss, News, NewsKind, SourceState, StreamSpec};
 use crate::clock::Clock;
 use crate::frame::StreamName;
 use crate::inference::{LateLimits, Roster, Widths};
 use crate::models::ModelId;
+use crate::operations::Operations;
 use crate::output::{OutputEvent, Progress, Summary};
 use crate::scheduler::estimate::OnTime;
 use crate::scheduler::{Discipline, Terms};
@@ -67,6 +68,8 @@ pub struct Plan {
     pub sink: Box<dyn Write + Send>,
     /// Where progress shows.
     pub progress: Progress,
+    /// What operators see of the run.
+    pub operations: Arc<Operations>,
 }
 
 /// What to classify, and with what: all that a reload may change.
@@ -168,15 +171,18 @@ enum Ending {
 
 impl Run {
     /// Starts the stages from the last to the first, and then the streams.
-    fn start(Plan { setup, reload, sink, progress }: Plan, clock: Clock) -> anyhow::Result<Self> {
+    fn start(plan: Plan, clock: Clock) -> anyhow::Result<Self> {
+        let Plan { setup, reload, sink, progress, operations } = plan;
         let mut threads = Threads::default();
-        let output = Output::start(SETTLED_CAPACITY, sink, progress.clone(), &mut threads)?;
-        let Output { settled, events: from_output, summary } = output;
+        let to = (sink, progress.clone(), Arc::clone(&operations));
+        let output = Output::start(SETTLED_CAPACITY, to, &mut threads)?;
+        let Output { settled, settling, events: from_output, summary } = output;
         let memory = Memory::open(setup.estimates.clone());
         let (parts, planned) = Parts::of(setup, memory.saved())?;
         let (mailbox, frames) = mailbox::mailbox();
+        let showing = Showing { operations, mailbox: mailbox.depth(), settling };
         let from = (frames, clock);
-        let mut stages = Stages::start(threads, parts, &planned, memory, reload, from)?;
+        let mut stages = Stages::start(threads, parts, &planned, memory, reload, showing, from)?;
         // Where every stream knows how many frames it has.
         let frames = planned.iter().map(|stream| stream.spec.source.frames());
         if let Some(frames) = frames.sum::<Option<u64>>() {
@@ -233,24 +239,39 @@ impl Run {
         Ending::Complete
     }
 
-    fn note(&mut self, News { stream, incarnation, kind }: News) {
-        if !self.streams.is_current(&stream, incarnation) {
+    fn note(&mut self, news: News) {
+        let News { stream, incarnation, kind } = &news;
+        if !self.streams.is_current(stream, *incarnation) {
             log::debug!(
+                stream:%;
                 "stream {stream} was replaced, and what it said late is left out: {kind:?}"
             );
             return;
         }
+        self.stages.showing.operations.note_news(&news);
+        let News { stream, incarnation, kind } = news;
         match kind {
-            NewsKind::Warning(warning) => log::warn!("stream {stream}: {warning}"),
-            NewsKind::Lost(_, error) => log::warn!("stream {stream}: {error}"),
-            NewsKind::State(SourceState::Stalled) => {
-                log::warn!("stream {stream} has stalled: no frame came; it is started again");
+            NewsKind::Warning(warning) => {
+                log::warn!(stream:%; "stream {stream}: {warning}");
             }
-            NewsKind::State(state) => log::debug!("stream {stream} is {state}"),
+            NewsKind::Lost(loss, error) => {
+                log::warn!(stream:%, reason = loss.name(); "stream {stream}: {error}");
+            }
+            NewsKind::State(SourceState::Stalled) => {
+                let reason = Loss::Stalled.name();
+                log::warn!(
+                    stream:%, reason;
+                    "stream {stream} has stalled: no frame came; it is started again"
+                );
+            }
+            NewsKind::State(state) => log::debug!(stream:%; "stream {stream} is {state}"),
             NewsKind::Over(end) => {
                 match &end {
-                    Ok(()) => log::info!("stream {stream} has ended"),
-                    Err(error) => log::error!("stream {stream}: {error}"),
+                    Ok(()) => log::info!(stream:%; "stream {stream} has ended"),
+                    Err(error) => {
+                        let reason = Loss::Failed.name();
+                        log::error!(stream:%, reason; "stream {stream}: {error}");
+                    }
                 }
                 self.streams.end(&stream, incarnation, end);
             }

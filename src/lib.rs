@@ -21,6 +21,7 @@
 //! dropped unpaid, it reports [`outcome::Outcome::Abandoned`].
 //!
 //! [`daemon`] builds the stages and joins them; [`health`] says whether the process can go on;
+//! [`operations`] is what operators see of it, [`logging`] what they read;
 //! [`learn`] measures models and trains the premodel, off the path; [`simulate`] has the scheduler
 //! decide in simulated time.
 
@@ -47,8 +48,10 @@ pub mod install;
 #[cfg(all(test, feature = "loom"))]
 mod interleavings;
 pub mod learn;
+pub mod logging;
 pub mod machine;
 pub mod onnx;
+pub mod operations;
 mod redact;
 pub mod report;
 pub mod resample;

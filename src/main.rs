@@ -7,9 +7,8 @@ use clap::Parser;
 use clap::error::ErrorKind;
 use classifyd::clock::Clock;
 use classifyd::commands::{Cli, Failure};
+use classifyd::logging::{self, LogStyle};
 use classifyd::output::Progress;
-use env_logger::{Builder, Env, Target, WriteStyle};
-use log::LevelFilter;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -17,15 +16,24 @@ fn main() -> ExitCode {
         Err(error) => return report_usage(&error),
     };
     let progress = if cli.quiet { Progress::hidden() } else { Progress::on_stderr() };
-    start_log(cli.log_level(), &progress);
-    match cli.run(progress, Clock) {
+    match run(cli, progress) {
         Ok(()) => end(0),
-        Err(Failure { code, error }) => {
-            // If nobody reads it, the exit code still tells.
-            let _ = writeln!(io::stderr(), "classifyd: {error:#}");
+        Err((Failure { code, error }, style)) => {
+            match style {
+                // If nobody reads it, the exit code still tells.
+                LogStyle::Text => drop(writeln!(io::stderr(), "classifyd: {error:#}")),
+                LogStyle::Structured => log::error!("{error:#}"),
+            }
             end(code as u8)
         }
     }
+}
+
+/// Carries the command out; a failure comes with the style in which it is to be told.
+fn run(cli: Cli, progress: Progress) -> Result<(), (Failure, LogStyle)> {
+    let style = logging::start(cli.log_format, cli.log_level(), &progress)
+        .map_err(|error| (error.into(), LogStyle::Text))?;
+    cli.run(progress, style, Clock).map_err(|failure| (failure, style))
 }
 
 /// Ends the process without exit handlers: a run that was given up may still be in ONNX Runtime,
@@ -42,17 +50,4 @@ fn report_usage(error: &clap::Error) -> ExitCode {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
         _ => ExitCode::from(classifyd::commands::ExitCode::Usage as u8),
     }
-}
-
-/// Logs to stderr. `CLASSIFYD_LOG` (say, `info,onnxruntime=warn`) goes before `-v`.
-fn start_log(level: LevelFilter, progress: &Progress) {
-    let writer = progress.log_writer(io::stderr());
-    Builder::from_env(Env::new().filter_or("CLASSIFYD_LOG", level.as_str()))
-        .target(Target::Pipe(Box::new(writer)))
-        .write_style(WriteStyle::Never)
-        .format(|line, record| {
-            let level = record.level().as_str().to_lowercase();
-            writeln!(line, "{} {level}: {}", line.timestamp_millis(), record.args())
-        })
-        .init();
 }

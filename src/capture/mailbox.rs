@@ -9,7 +9,7 @@
 //! often as one whose frames wait.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, Weak};
 
 use crate::frame::{Frame, Pace};
 use crate::outcome::Outcome;
@@ -76,6 +76,10 @@ pub enum Taken {
     Call,
 }
 
+/// How full the mailbox is, seen from aside: it keeps nothing open.
+#[derive(Clone)]
+pub struct Depth(Weak<Shared>);
+
 /// The stream or the mailbox is closed; the frame comes back.
 #[derive(Debug)]
 pub struct Closed(pub Frame);
@@ -128,6 +132,19 @@ impl Mailbox {
     pub fn call(&self) {
         self.shared.lock().called = true;
         self.shared.arrived.notify_all();
+    }
+
+    /// How full it is.
+    pub fn depth(&self) -> Depth {
+        Depth(Arc::downgrade(&self.shared))
+    }
+}
+
+impl Depth {
+    /// Frames that wait, of all streams.
+    pub fn frames(&self) -> usize {
+        let Some(shared) = self.0.upgrade() else { return 0 };
+        shared.lock().slots.values().map(|slot| slot.waiting.len()).sum()
     }
 }
 
@@ -365,6 +382,18 @@ mod tests {
         mailbox.call();
         drop((mailbox, sender));
         assert_eq!(reader.join().unwrap(), (true, true));
+    }
+
+    #[test]
+    fn its_depth_is_told_and_keeps_nothing_open() {
+        let (settled, outcomes) = unbounded();
+        let (mailbox, receiver) = mailbox();
+        let (depth, sender) = (mailbox.depth(), mailbox.open(Delivery::Lossless));
+        sender.post(frame(0, &settled)).unwrap();
+        sender.post(frame(1, &settled)).unwrap();
+        assert_eq!(depth.frames(), 2);
+        drop((mailbox, sender, receiver));
+        assert_eq!((outcomes.len(), depth.frames()), (2, 0), "the frames are gone");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -154,7 +155,8 @@ fn replay(
         late: LateLimits::default(),
     };
     let (sink, progress) = (Box::new(io::sink()), Progress::hidden());
-    let plan = Plan { setup, reload: None, sink, progress };
+    let operations = Arc::default();
+    let plan = Plan { setup, reload: None, sink, progress, operations };
     let start = context.clock.now();
     let report = daemon::run(plan, &never(), context.clock)?;
     let took = context.clock.now() - start;

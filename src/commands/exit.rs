@@ -14,8 +14,11 @@ use crate::learn::folders::FoldersError;
 use crate::learn::labels::LabelsError;
 use crate::learn::profile_file::{JournalError, ProfileError};
 use crate::learn::train::TrainError;
+use crate::logging::LoggingError;
 use crate::models::ManifestError;
 use crate::onnx::RuntimeError;
+use crate::operations::EndpointError;
+use crate::operations::socket::AskError;
 use crate::premodel::{NoModelLeft, PremodelError};
 use crate::report::ReportError;
 use crate::simulate::scenario::ScenarioError;
@@ -265,6 +268,9 @@ always! {
     NoSuchPoint => Configuration,
     MixedClasses => Usage,
     NoModels => Unavailable,
+    LoggingError => Unavailable,
+    EndpointError => Unavailable,
+    AskError => Unavailable,
     RuntimeError => Unavailable,
     PremodelError => Unavailable,
     NoModelLeft => Unavailable,

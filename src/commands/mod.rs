@@ -17,6 +17,7 @@ mod profile;
 mod replay;
 mod run;
 mod simulate;
+mod status;
 mod stderr;
 mod stdout;
 mod train;
@@ -28,6 +29,7 @@ pub use exit::{ExitCode, Failure};
 pub use places::Places;
 
 use crate::clock::Clock;
+use crate::logging::{LogFormat, LogStyle};
 use crate::output::Progress;
 
 /// Classifies live video by running, for each frame, the DNN that is worth running, in time.
@@ -46,6 +48,9 @@ pub struct Cli {
     /// Show no progress and log errors only
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
+    /// How to log
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t, global = true)]
+    pub log_format: LogFormat,
 }
 
 const EXAMPLES: &str = "\
@@ -65,6 +70,8 @@ pub enum Command {
     Replay(replay::Arguments),
     /// Run the daemon in the foreground: all streams of a configuration file
     Run(run::Arguments),
+    /// Show how a running daemon is doing
+    Status(status::Arguments),
     /// Check a configuration file without touching a camera
     Check(check::Arguments),
     /// Show what is installed and what is missing, with the remedy for each
@@ -113,12 +120,13 @@ impl Cli {
 
     /// Carries the command out. Data goes to stdout; progress, logs and tables for people to
     /// stderr.
-    pub fn run(self, progress: Progress, clock: Clock) -> Result<(), Failure> {
+    pub fn run(self, progress: Progress, log: LogStyle, clock: Clock) -> Result<(), Failure> {
         let talk = if self.quiet { Talk::Least } else { Talk::Normal };
-        let context = Context { places: self.places, talk, progress, clock };
+        let context = Context { places: self.places, talk, progress, log, clock };
         match self.command {
             Command::Replay(arguments) => replay::run(arguments, context),
             Command::Run(arguments) => run::run(arguments, context),
+            Command::Status(arguments) => status::run(&arguments),
             Command::Check(arguments) => check::run(&arguments, &context),
             Command::Doctor(arguments) => doctor::run(&arguments, &context),
             Command::Models(arguments) => models::run(arguments, &context),
@@ -139,6 +147,7 @@ pub struct Context {
     places: Places,
     talk: Talk,
     progress: Progress,
+    log: LogStyle,
     clock: Clock,
 }
 

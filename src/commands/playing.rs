@@ -11,6 +11,7 @@ use crate::capture::Source;
 use crate::capture::mailbox::Delivery;
 use crate::daemon::Report;
 use crate::frame::Pace;
+use crate::logging::LogStyle;
 use crate::output::Summary;
 
 /// How a source's frames are delivered: a camera does not wait, whatever the pace asked for.
@@ -44,9 +45,12 @@ impl SummaryFile {
 }
 
 /// Shows the summary, writes it where asked, and fails if the run or a stream did.
-pub fn finish(report: Report, file: Option<SummaryFile>) -> Result<(), Failure> {
+pub fn finish(report: Report, file: Option<SummaryFile>, log: LogStyle) -> Result<(), Failure> {
     if let Some(summary) = &report.summary {
-        stderr::tell(summary);
+        match log {
+            LogStyle::Text => stderr::tell(summary),
+            LogStyle::Structured => log::info!("{summary}"),
+        }
         if let Some(file) = file {
             file.write(summary)?;
         }

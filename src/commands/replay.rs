@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Parser;
 
@@ -144,9 +145,10 @@ pub fn run(arguments: Arguments, mut context: Context) -> Result<(), Failure> {
         late,
     };
     let (sink, progress) = (Box::new(io::stdout()), context.progress.clone());
-    let plan = Plan { setup, reload: None, sink, progress };
+    let operations = Arc::default();
+    let plan = Plan { setup, reload: None, sink, progress, operations };
     let report = daemon::run(plan, &signals, context.clock)?;
-    finish(report, summary)
+    finish(report, summary, context.log)
 }
 
 impl Arguments {

@@ -1,6 +1,7 @@
 //! `classifyd run`: the daemon in the foreground.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use crate::inference::{Roster, Stock};
 use crate::install;
 use crate::models::ModelId;
 use crate::onnx::Runtime;
+use crate::operations::{Endpoints, Operations};
 use crate::scheduler::Discipline;
 use crate::threads;
 
@@ -41,19 +43,32 @@ is wrong with them, it says what, and the old ones go on.";
 /// Runs `run`.
 pub fn run(arguments: Arguments, context: Context) -> Result<(), Failure> {
     let written = Written::read(&arguments.config, &context.places)?;
+    let operations = Arc::new(Operations::new(context.clock));
+    for stream in &written.found.streams {
+        operations.declare(&stream.spec.name, &stream.spec.source.to_string());
+    }
+    // Before the models are loaded: a place that is taken shows at once, and the status says what goes on.
+    let wanted = written.endpoints();
+    let (socket, metrics) = &wanted;
+    let endpoints = Endpoints::open(socket.as_deref(), *metrics, &operations, context.clock)?;
     let ServiceSignals { stop, reload } = daemon::service_signals()?;
     let library = context.places.clone().or_config(&written.config).library()?;
     let runtime = Runtime::load(&library)?;
     let setup = written.load(&runtime, &context)?;
     let (sink, progress) = (Box::new(io::stdout()), context.progress.clone());
-    let clock = context.clock;
+    let (clock, log) = (context.clock, context.log);
     let renew = Arc::new(move |stock: &Stock| {
         let written = Written::read(&arguments.config, &context.places);
-        let renewed = written.and_then(|written| written.renew(&runtime, stock, &context));
+        let renewed = written.and_then(|written| {
+            written.refuse_other_endpoints(&wanted)?;
+            written.renew(&runtime, stock, &context)
+        });
         renewed.map_err(|failure| failure.error)
     });
-    let plan = Plan { setup, reload: Some(Reload { asked: reload, renew }), sink, progress };
-    finish(daemon::run(plan, &stop, clock)?, None)
+    let reload = Some(Reload { asked: reload, renew });
+    let report = daemon::run(Plan { setup, reload, sink, progress, operations }, &stop, clock)?;
+    drop(endpoints);
+    finish(report, None, log)
 }
 
 /// A configuration that was found to be in order.
@@ -109,6 +124,24 @@ impl Written {
             top_k: wish.top_k,
             late,
         })
+    }
+
+    /// Where operators are to be answered.
+    fn endpoints(&self) -> (Option<PathBuf>, Option<SocketAddr>) {
+        (self.config.status_socket.clone(), self.config.metrics)
+    }
+
+    /// Operators are answered where they were at the start.
+    fn refuse_other_endpoints(
+        &self,
+        opened: &(Option<PathBuf>, Option<SocketAddr>),
+    ) -> Result<(), Failure> {
+        if self.endpoints() == *opened {
+            return Ok(());
+        }
+        let fault = "status.socket, metrics.listen: a reload cannot change where operators are \
+                     answered (restart classifyd, or leave these as they were)";
+        Err(Failure::new(ExitCode::Configuration, anyhow!(fault)))
     }
 
     /// A process has one library for as long as it lives.

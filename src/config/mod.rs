@@ -18,6 +18,7 @@ pub(crate) mod value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -52,6 +53,10 @@ pub struct Config {
     pub scheduler: SchedulerConfig,
     /// When runs are too late.
     pub late: LateLimits,
+    /// Where the status socket is; `None` for the default place.
+    pub status_socket: Option<PathBuf>,
+    /// Where metrics are to be had; `None` if they are not.
+    pub metrics: Option<SocketAddr>,
     /// What to classify: at least one stream, each with a name of its own.
     pub streams: Vec<StreamConfig>,
 }

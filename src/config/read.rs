@@ -1,5 +1,6 @@
 //! From bytes to a [`Config`], section by section.
 
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use crate::capture::Patience;
 use crate::frame::{Pace, StreamName};
 use crate::inference::{LateLimits, Widths};
 use crate::models::Provider;
+use crate::operations::DEFAULT_LISTEN;
 use crate::scheduler::Terms;
 
 const MOST_THREADS: usize = 64;
@@ -42,6 +44,8 @@ fn config(document: &Document<'_>, mut root: Section<'_>, directory: &Path) -> O
     let policy = policy(document, root.section("policy"));
     let output = output(root.section("output"));
     let late = late(root.section("late"));
+    let status_socket = status(root.section("status"), directory);
+    let metrics = root.optional("metrics", metrics);
     let streams = root.required("stream", "[[stream]] with name, source and budget", |node| {
         streams(node, directory)
     });
@@ -49,7 +53,18 @@ fn config(document: &Document<'_>, mut root: Section<'_>, directory: &Path) -> O
     if let Some(fault) = left_out(&policy, &models) {
         document.note(fault);
     }
-    Some(Config { models, onnxruntime, policy, output, widths, scheduler, late, streams: streams? })
+    Some(Config {
+        models,
+        onnxruntime,
+        policy,
+        output,
+        widths,
+        scheduler,
+        late,
+        status_socket,
+        metrics,
+        streams: streams?,
+    })
 }
 
 fn models(
@@ -141,6 +156,20 @@ fn late(mut section: Section<'_>) -> LateLimits {
     };
     section.finish();
     limits
+}
+
+fn status(mut section: Section<'_>, directory: &Path) -> Option<PathBuf> {
+    let socket = section.optional("socket", value::path(directory));
+    section.finish();
+    socket
+}
+
+/// The address of a section that is there: whoever writes none has no open port.
+fn metrics(node: &Node<'_>) -> Result<SocketAddr, Fault> {
+    let mut section = node.section("a table, [metrics]")?;
+    let listen = section.optional("listen", value::address);
+    section.finish();
+    Ok(listen.unwrap_or(DEFAULT_LISTEN))
 }
 
 fn streams(node: &Node<'_>, directory: &Path) -> Result<Vec<StreamConfig>, Fault> {

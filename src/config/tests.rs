@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::operations::DEFAULT_LISTEN;
 
 /// A stream without faults, for files that are about something else.
 const STREAM: &str = "[[stream]]\nname = \"a\"\nsource = \"b.mp4\"\nbudget = \"1s\"\n";
@@ -117,13 +118,17 @@ fn the_example_is_without_faults_as_it_stands_and_with_every_key_in_use() {
     let path = Path::new("/etc/classifyd/classifyd.toml");
     read::from_bytes(path, example.as_bytes()).unwrap();
     let uncommented = |line: &str| match line.strip_prefix('#') {
-        Some(key) if key.starts_with(|c: char| c.is_ascii_lowercase()) => format!("{key}\n"),
+        Some(key) if key.starts_with(|c: char| c.is_ascii_lowercase() || c == '[') => {
+            format!("{key}\n")
+        }
         Some(_) | None => format!("{line}\n"),
     };
     let every_key: String = example.lines().map(uncommented).collect();
     let config = read::from_bytes(path, every_key.as_bytes()).unwrap();
     assert_eq!(config.models.names.unwrap().len(), 2);
     assert_eq!(config.streams[0].parameters.len(), 2);
+    assert_eq!(config.metrics, Some(DEFAULT_LISTEN));
+    assert_eq!(config.status_socket, Some("/run/classifyd/classifyd.sock".into()));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Single values of a configuration: their types, their ranges, and how faults in them read.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -47,6 +48,13 @@ pub(crate) fn text<'a>(node: &Node<'a>, expected: &str) -> Result<&'a str, Fault
 /// A path; relative ones start from `directory`.
 pub(crate) fn path(directory: &Path) -> impl Fn(&Node<'_>) -> Result<PathBuf, Fault> {
     move |node| Ok(directory.join(text(node, "a path in quotes")?))
+}
+
+/// An address to listen on.
+pub(super) fn address(node: &Node<'_>) -> Result<SocketAddr, Fault> {
+    let expected = "an address and a port in quotes, like \"127.0.0.1:9464\" or \"[::]:9464\"";
+    let address = text(node, expected)?.parse();
+    address.map_err(|_| node.fault("this is no address with a port", format!("write {expected}")))
 }
 
 /// A whole number from 1 to `most`.

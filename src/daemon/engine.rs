@@ -12,6 +12,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use super::memory::Memory;
 use super::{Setup, StreamPlan};
+use crate::capture::mailbox::Depth;
 use crate::clock::Clock;
 use crate::course::Guide;
 use crate::frame::StreamName;
@@ -22,6 +23,7 @@ use crate::inference::{
     Supervisor, Work, Workshop, complement, prepare,
 };
 use crate::models::ModelId;
+use crate::operations::{Machinery, Settling};
 use crate::scheduler::estimate::{OnTime, Saved};
 use crate::scheduler::{Discipline, Queue, Scheduler};
 use crate::select::{Desk, Selector};
@@ -49,6 +51,7 @@ impl Parts {
 
 /// A generation.
 pub(super) struct Engine {
+    queue: Arc<Queue>,
     supervisor: Arc<Supervisor>,
     stock: Arc<Stock>,
     guide: Option<Arc<Guide>>,
@@ -111,7 +114,7 @@ impl Engine {
         let ((tell_over, over), prepare) = (bounded(1), Box::new(prepare));
         let standby = Standby { hands: crew.hands, heirs: crew.heirs, prepare, tell_over };
         let (stock, standby) = (Arc::new(crew.stock), Some(standby));
-        let engine = Self { supervisor, stock, guide, standby, release, released, over };
+        let engine = Self { queue, supervisor, stock, guide, standby, release, released, over };
         (engine, desk)
     }
 
@@ -161,6 +164,12 @@ impl Engine {
         if let Some(guide) = &self.guide {
             streams.iter().for_each(|stream| guide.memory().forget(stream));
         }
+    }
+
+    /// What operators see of it.
+    pub(super) fn machinery(&self, health: Health, mailbox: Depth, settled: Settling) -> Machinery {
+        let (queue, supervisor) = (self.queue.clone(), Arc::clone(&self.supervisor));
+        Machinery { queue, supervisor, health, mailbox, settled, providers: self.stock.providers() }
     }
 
     /// What was done about runs that lasted too long.

@@ -1,6 +1,8 @@
 //! The stages that frames pass through, and how the engine among them is changed while they do.
 
+use std::collections::BTreeMap;
 use std::io::Write;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
@@ -12,10 +14,12 @@ use super::memory::Memory;
 use super::reload::{Change, Doors, Loaded, Reload, ReloadEvent, Reloading};
 use super::streams::Streams;
 use super::{StreamPlan, in_a_row};
-use crate::capture::mailbox;
+use crate::capture::mailbox::{self, Depth};
 use crate::clock::Clock;
+use crate::frame::StreamName;
 use crate::health::Health;
 use crate::inference::LateWork;
+use crate::operations::{Operations, Settling};
 use crate::outcome::Settled;
 use crate::output::{self, OutputEvent, Progress, Summary};
 use crate::select::{self, Desk};
@@ -31,15 +35,45 @@ pub(super) struct Stages {
     late_work: LateWork,
     /// What a watchdog is fed by.
     health: Health,
+    pub(super) showing: Showing,
     /// Where `select` gets its next desk.
     desks: Sender<Desk>,
     clock: Clock,
+}
+
+/// What shows the stages to operators.
+pub(super) struct Showing {
+    pub(super) operations: Arc<Operations>,
+    pub(super) mailbox: Depth,
+    pub(super) settling: Settling,
+}
+
+impl Showing {
+    /// Has operators see this engine.
+    fn attach(&self, engine: &Engine, health: Health) {
+        let (mailbox, settled) = (self.mailbox.clone(), self.settling.clone());
+        self.operations.attach(engine.machinery(health, mailbox, settled));
+    }
+
+    /// Has them see the streams as they are after these changes.
+    fn follow(&self, changes: &BTreeMap<StreamName, changes::Change>, planned: &[StreamPlan]) {
+        for plan in planned {
+            let name = &plan.spec.name;
+            if changes.get(name).is_some_and(|change| change.is_of_source()) {
+                self.operations.declare(name, &plan.spec.source.to_string());
+            }
+        }
+        let is_planned = |name: &StreamName| planned.iter().any(|plan| plan.spec.name == *name);
+        let gone = changes.keys().filter(|name| !is_planned(name));
+        gone.for_each(|name| self.operations.forget(name));
+    }
 }
 
 /// The output stage, as main sees it.
 pub(super) struct Output {
     /// Where settled frames go.
     pub(super) settled: Sender<Settled>,
+    pub(super) settling: Settling,
     pub(super) events: Receiver<OutputEvent>,
     pub(super) summary: Receiver<Summary>,
 }
@@ -48,17 +82,18 @@ impl Output {
     /// Starts it, so far behind the others at most.
     pub(super) fn start(
         capacity: usize,
-        sink: Box<dyn Write + Send>,
-        progress: Progress,
+        (sink, progress, operations): (Box<dyn Write + Send>, Progress, Arc<Operations>),
         threads: &mut Threads,
     ) -> anyhow::Result<Self> {
         let ((settled, outcomes), (tell, events)) = (bounded(capacity), unbounded());
         let (summarise, summary) = bounded(1);
+        let (settling, outcomes) = Settling::watch(outcomes);
         threads.spawn("output", move || {
+            let summary = output::run(&outcomes, sink, tell, &progress, operations);
             // Main waits for it, or is gone and needs none.
-            let _ = summarise.send(output::run(outcomes, sink, tell, &progress));
+            let _ = summarise.send(summary);
         })?;
-        Ok(Self { settled, events, summary })
+        Ok(Self { settled, settling, events, summary })
     }
 }
 
@@ -70,16 +105,18 @@ impl Stages {
         streams: &[StreamPlan],
         mut memory: Memory,
         reload: Option<Reload>,
+        showing: Showing,
         (frames, clock): (mailbox::Receiver, Clock),
     ) -> anyhow::Result<Self> {
         let health = Health::default();
         let around = (&threads, health.clone(), clock);
         let (mut engine, desk) = Engine::assemble(parts, streams, None, &mut memory, around);
         engine.start(None, &mut threads)?;
+        showing.attach(&engine, health.clone());
         let (desks, successors) = unbounded();
         threads.spawn("select", move || select::run(frames, desk, successors, clock))?;
         let (late_work, reloading) = (LateWork::default(), Reloading::new(reload));
-        Ok(Self { threads, memory, reloading, engine, late_work, health, desks, clock })
+        Ok(Self { threads, memory, reloading, engine, late_work, health, showing, desks, clock })
     }
 
     /// Begins to load what a reload needs.
@@ -113,6 +150,8 @@ impl Stages {
         // `select` takes it before the first frame of a new stream; it runs as long as streams may come.
         let _ = self.desks.send(Desk { fresh, ..desk });
         streams.call_reader();
+        self.showing.attach(&engine, self.health.clone());
+        self.showing.follow(&changes, &planned);
         let before = std::mem::replace(&mut self.engine, engine);
         self.reloading.change(Change { before, words: changes::in_words(&changes) });
         streams.follow(planned, &changes, &mut self.threads)

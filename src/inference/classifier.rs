@@ -114,7 +114,7 @@ impl Classifier {
         for &provider in &options.providers {
             match Self::load_on(provider, runtime, manifest, options) {
                 Ok(classifier) => {
-                    log::info!("model {} runs on {provider}", manifest.id);
+                    log::info!(model:% = manifest.id; "model {} runs on {provider}", manifest.id);
                     return Ok(classifier);
                 }
                 Err(error) => {

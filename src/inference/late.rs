@@ -4,7 +4,7 @@
 use std::ops::Add;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::frame::{Budget, Pace};
 use crate::outcome::Account;
@@ -56,7 +56,7 @@ fn default_margin(budget: Budget) -> Duration {
 }
 
 /// What was done about runs that lasted too long. The keys in JSON are the field names.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LateWork {
     /// Runs that were asked to end.
     pub terminated: u64,

@@ -125,7 +125,10 @@ impl Roster {
                 Ok(()) => {}
                 Err(error) => {
                     let error = confined(&manifest, error)?;
-                    log::warn!("model {} is left out: {}", manifest.id, in_words(&error));
+                    log::warn!(
+                        model:% = manifest.id, reason = "left_out";
+                        "model {} is left out: {}", manifest.id, in_words(&error)
+                    );
                     left_out.get_or_insert(error);
                 }
             }

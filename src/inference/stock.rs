@@ -56,6 +56,11 @@ impl Stock {
         self.models.values().all(|stocked| stocked.provider == Provider::Cpu)
     }
 
+    /// What each model runs on.
+    pub fn providers(&self) -> BTreeMap<ModelId, Provider> {
+        self.models.iter().map(|(model, stocked)| (model.clone(), stocked.provider)).collect()
+    }
+
     pub(super) fn put(&mut self, stocked: Stocked) {
         self.models.insert(stocked.manifest.id.clone(), stocked);
     }

@@ -139,7 +139,11 @@ impl Subject {
     /// Ends the frame because the run was too late; an answer of an earlier one goes out.
     pub(super) fn settle_late(self, now: Instant) {
         let Self { mut rider, model, start, .. } = self;
-        log::debug!("frame {}: model {model} is too late", rider.ticket.account().origin.id);
+        let id = &rider.ticket.account().origin.id;
+        log::debug!(
+            stream:% = id.stream, frame = id.number, model:%, reason = "run_too_long";
+            "frame {id}: model {model} is too late"
+        );
         *rider.ticket.trace().timings.inference.get_or_insert_default() += now - start;
         rider.end(Stop::Deadline, Outcome::Late(model));
     }

@@ -22,15 +22,18 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 
 pub use progress::{LogWriter, Progress};
 pub use record::RECORD_SCHEMA;
+pub(crate) use record::rfc3339;
 pub use sink::OutputEvent;
 pub use summary::{Figures, Imbalance, ModelFigures, StreamFigures, Summary};
 
 use crate::frame::StreamName;
+use crate::operations::Operations;
 use crate::outcome::Settled;
 use order::{CaptureOrder, Next};
 use progress::RunBar;
@@ -40,20 +43,22 @@ use sink::Sink;
 use tally::Tally;
 
 /// The work of the thread `output`: writes the records of `settled` frames to `sink` until all
-/// senders of `settled` are gone. `events` hears of a sink that refuses records.
+/// senders of `settled` are gone. `events` hears of a sink that refuses records, `operations` of every
+/// frame.
 pub fn run(
-    settled: Receiver<Settled>,
+    settled: &Receiver<Settled>,
     sink: Box<dyn Write + Send>,
     events: Sender<OutputEvent>,
     progress: &Progress,
+    operations: Arc<Operations>,
 ) -> Summary {
-    let exit = Exit { sink: Sink::new(sink, events), bar: progress.start() };
+    let exit = Exit { sink: Sink::new(sink, events), bar: progress.start(), operations };
     Output { settled, streams: BTreeMap::new(), exit }.run()
 }
 
 /// The output stage.
-struct Output {
-    settled: Receiver<Settled>,
+struct Output<'a> {
+    settled: &'a Receiver<Settled>,
     streams: BTreeMap<StreamName, Stream>,
     exit: Exit,
 }
@@ -62,6 +67,7 @@ struct Output {
 struct Exit {
     sink: Sink,
     bar: RunBar,
+    operations: Arc<Operations>,
 }
 
 /// What is kept of one stream.
@@ -72,11 +78,11 @@ struct Stream {
     tally: Tally,
 }
 
-impl Output {
+impl Output<'_> {
     fn run(mut self) -> Summary {
         while let Some(settled) = self.next() {
             let name = settled.account.origin.id.stream.clone();
-            self.streams.entry(name).or_default().accept(settled, &mut self.exit);
+            self.streams.entry(name.clone()).or_default().accept(&name, settled, &mut self.exit);
         }
         self.finish()
     }
@@ -95,7 +101,10 @@ impl Output {
 
     fn finish(self) -> Summary {
         let mut exit = self.exit;
-        let close = |(name, stream): (StreamName, Stream)| (name, stream.close(&mut exit));
+        let close = |(name, stream): (StreamName, Stream)| {
+            let tally = stream.close(&name, &mut exit);
+            (name, tally)
+        };
         let tallies = self.streams.into_iter().map(close).collect();
         exit.sink.flush();
         exit.bar.finish();
@@ -108,29 +117,37 @@ impl Output {
 }
 
 impl Stream {
-    fn accept(&mut self, settled: Settled, exit: &mut Exit) {
+    fn accept(&mut self, name: &StreamName, settled: Settled, exit: &mut Exit) {
         if let Err(stray) = self.order.insert(settled.account.origin.id.number, settled) {
             let id = &stray.account.origin.id;
-            log::error!("frame {id} was settled twice, or after it was given up as lost");
+            log::error!(
+                stream = id.stream.as_str(), frame = id.number;
+                "frame {id} was settled twice, or after it was given up as lost"
+            );
         }
-        self.let_out(exit);
+        self.let_out(name, exit);
     }
 
-    fn close(mut self, exit: &mut Exit) -> Tally {
+    fn close(mut self, name: &StreamName, exit: &mut Exit) -> Tally {
         self.order.close();
-        self.let_out(exit);
+        self.let_out(name, exit);
         self.tally.captured = self.order.passed();
         self.tally
     }
 
     /// Lets out every frame whose turn has come.
-    fn let_out(&mut self, exit: &mut Exit) {
+    fn let_out(&mut self, name: &StreamName, exit: &mut Exit) {
         while let Some(next) = self.order.pop() {
             match next {
                 Next::Item(settled) => self.emit(settled, exit),
                 Next::Lost(frames) => {
-                    self.tally.lost += frames.end - frames.start;
-                    log::error!("no outcome ever came for frames {frames:?}; they are lost");
+                    let count = frames.end - frames.start;
+                    self.tally.lost += count;
+                    exit.operations.note_lost(name, count);
+                    log::error!(
+                        stream = name.as_str(), frame = frames.start;
+                        "no outcome ever came for frames {frames:?} of stream {name}; they are lost"
+                    );
                 }
             }
         }
@@ -143,6 +160,7 @@ impl Stream {
         let record = Record::new(&settled, self.latest.as_ref());
         exit.sink.write(&record);
         exit.bar.advance(&settled);
+        exit.operations.note_published(&settled, record.met_deadline());
         self.tally.count(&settled, record.met_deadline());
         if let Some(latest) = Reusable::from_settled(settled) {
             self.latest = Some(latest);

@@ -288,7 +288,7 @@ fn label(classification: &Classification) -> Label<'_> {
 
 /// UTC to the microsecond. RFC 3339 has no years before 0 and after 9999; a clock that is set
 /// before 1970 or after 9999 shows the nearest time in between.
-fn rfc3339(wall: SystemTime) -> String {
+pub(crate) fn rfc3339(wall: SystemTime) -> String {
     let last = SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_799);
     humantime::format_rfc3339_micros(wall.clamp(SystemTime::UNIX_EPOCH, last)).to_string()
 }

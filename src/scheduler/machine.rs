@@ -246,6 +246,16 @@ impl Device {
         self.cores
     }
 
+    /// Runs that are decided and not over.
+    pub(super) fn committed(&self) -> usize {
+        self.committed.len()
+    }
+
+    /// By what factor runs take longer than usual.
+    pub(super) fn slowdown(&self) -> f64 {
+        self.estimator.slowdown().mean
+    }
+
     pub(super) fn is_idle(&self) -> bool {
         self.committed.is_empty()
     }

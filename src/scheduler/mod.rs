@@ -40,6 +40,9 @@ mod trials;
 
 pub use cost::{Cost, Took};
 pub use machine::{DeviceTerms, RunnerTerms};
-pub use policy::{Admission, Companion, Decision, Discipline, Offer, Scheduler};
+pub use policy::{
+    Admission, Companion, Decision, DeviceGlance, Discipline, Glance, Offer, RunnerGlance,
+    Scheduler,
+};
 pub use queue::{Dispatch, Lease, Next, Passenger, Queue, Task};
 pub use terms::Terms;

@@ -6,6 +6,7 @@ mod arrivals;
 mod choice;
 mod company;
 mod explain;
+mod glance;
 mod newest_wins;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -25,6 +26,7 @@ use admission::Plan;
 use arrivals::Arrivals;
 use choice::{Choice, Wish};
 use company::Company;
+pub use glance::{DeviceGlance, Glance, RunnerGlance};
 
 /// Frames of one stream that may wait.
 const WAITING_PER_STREAM: usize = 4;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::cost::{Cost, Took};
 use super::estimate::Remembered;
-use super::policy::{Admission, Companion, Decision, Offer, Scheduler};
+use super::policy::{Admission, Companion, Decision, Glance, Offer, Scheduler};
 use crate::clock::Clock;
 use crate::course::{self, Course};
 use crate::frame::{Frame, Pace, StreamName};
@@ -175,6 +175,11 @@ impl Queue {
     /// What is worth remembering of each runner over a restart.
     pub fn remember(&self) -> Vec<Remembered> {
         self.lock().scheduler.remember()
+    }
+
+    /// What the scheduler knows now, for operators.
+    pub fn glance(&self) -> Glance {
+        self.lock().scheduler.glance()
     }
 
     /// Takes a model out of the choice: its worker is gone.

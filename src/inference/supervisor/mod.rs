@@ -244,6 +244,7 @@ impl Supervisor {
         let after = self.limits.fence_after;
         if !matches!(sequel, Sequel::IsOut) {
             log::error!(
+                model:%, reason = "run_stuck";
                 "model {model} is taken out: its run did not end within {after:?} of being asked"
             );
             self.queue.retire(&model);

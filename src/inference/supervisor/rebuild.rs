@@ -67,7 +67,7 @@ impl Supervisor {
                     return self.lose(model, &format!("it cannot be built anew: {error}"));
                 }
                 Err(error) => {
-                    log::warn!("model {model} is not built anew yet: {}", in_words(&error));
+                    log::warn!(model:%, reason = "not_rebuilt"; "model {model} is not built anew yet: {}", in_words(&error));
                 }
             }
             if !self.pause(model) {
@@ -112,6 +112,6 @@ impl Supervisor {
         self.queue.restore(model);
         self.lock().counts.rebuilt += 1;
         self.changed.notify_all();
-        log::warn!("model {model} is back in service");
+        log::warn!(model:%, reason = "rebuilt"; "model {model} is back in service");
     }
 }

@@ -72,7 +72,9 @@ fn run_to(
     settled: impl IntoIterator<Item = Settled>,
 ) -> Summary {
     let (send, receive) = unbounded();
-    let thread = thread::spawn(move || super::run(receive, sink, events, &Progress::hidden()));
+    let thread = thread::spawn(move || {
+        super::run(&receive, sink, events, &Progress::hidden(), Arc::default())
+    });
     settled.into_iter().for_each(|settled| send.send(settled).unwrap());
     drop(send);
     thread.join().unwrap()

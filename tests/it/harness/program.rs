@@ -36,12 +36,20 @@ pub fn classifyd(arguments: &str) -> Program {
     }
     command.env_remove("CLASSIFYD_LOG").env_remove("RUST_BACKTRACE");
     command.env("ORT_DYLIB_PATH", library()).stdin(Stdio::null());
-    Program { command, summary: None }
+    for variable in ["JOURNAL_STREAM", "XDG_RUNTIME_DIR"] {
+        command.env_remove(variable);
+    }
+    // Each program has its sockets to itself.
+    let runtime = tempfile::tempdir().expect("a runtime directory");
+    command.env("RUNTIME_DIRECTORY", runtime.path());
+    Program { command, runtime, summary: None }
 }
 
 /// A run that is being described.
 pub struct Program {
     command: Command,
+    /// Where its sockets are.
+    runtime: TempDir,
     /// The directory of the summary file, if there is one.
     summary: Option<TempDir>,
 }
@@ -81,7 +89,7 @@ impl Program {
 
     /// Starts it, with pipes to its stdout and stderr.
     pub fn start(self) -> Running {
-        Running::start(self.command, self.summary, Outlet::Read, LIMIT)
+        Running::start(self.command, (self.runtime, self.summary), Outlet::Read, LIMIT)
     }
 
     /// Runs it to its end.
@@ -91,7 +99,12 @@ impl Program {
 
     /// Starts it with `stdout`.
     pub fn start_into(self, stdout: impl Into<Stdio>) -> Running {
-        Running::start(self.command, self.summary, Outlet::Into(stdout.into()), LIMIT)
+        Running::start(
+            self.command,
+            (self.runtime, self.summary),
+            Outlet::Into(stdout.into()),
+            LIMIT,
+        )
     }
 
     /// Runs it with `stdout`.
@@ -100,20 +113,25 @@ impl Program {
     }
 
     /// Runs it with a stderr that nobody reads; its exit code.
-    pub fn run_with_closed_stderr(mut self) -> Option<i32> {
+    pub fn run_with_closed_stderr(self) -> Option<i32> {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         drop(reader);
-        let shell = "exec \"$0\" \"$@\" 2>&1";
-        let mut command = Command::new("sh");
-        command.args(["-c", shell]).arg(self.command.get_program()).args(self.command.get_args());
+        self.within("sh", &["-c", "exec \"$0\" \"$@\" 2>&1"]).run_into(writer).code
+    }
+
+    /// Has another program start it, which gets these arguments and then its command line.
+    pub fn within(mut self, program: &str, arguments: &[&str]) -> Self {
+        let mut command = Command::new(program);
+        command.args(arguments).arg(self.command.get_program()).args(self.command.get_args());
         for (name, value) in self.command.get_envs() {
             match value {
                 Some(value) => command.env(name, value),
                 None => command.env_remove(name),
             };
         }
+        command.stdin(Stdio::null());
         self.command = command;
-        self.run_into(writer).code
+        self
     }
 
     /// Runs it with a stdout that nobody reads.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -58,6 +59,7 @@ pub struct Running {
     stderr: Lines,
     exit: Receiver<ExitStatus>,
     limit: Duration,
+    runtime: TempDir,
     summary: Option<TempDir>,
     coverage: Coverage,
 }
@@ -71,7 +73,7 @@ struct Lines {
 impl Running {
     pub(super) fn start(
         mut command: Command,
-        summary: Option<TempDir>,
+        (runtime, summary): (TempDir, Option<TempDir>),
         outlet: Outlet,
         limit: Duration,
     ) -> Self {
@@ -84,7 +86,8 @@ impl Running {
         let stdout = child.stdout.take().map_or_else(Lines::none, Lines::of);
         let stderr = child.stderr.take().map_or_else(Lines::none, Lines::of);
         let pid = child.id();
-        Self { pid, stdout, stderr, exit: when_over(child), limit, summary, coverage }
+        let exit = when_over(child);
+        Self { pid, stdout, stderr, exit, limit, runtime, summary, coverage }
     }
 
     /// Waits until `count` lines came on stdout.
@@ -129,6 +132,18 @@ impl Running {
                 self.abort("what the test waited for never came");
             }
         }
+    }
+
+    /// The path of its status socket, unless it was told another.
+    pub fn status_socket(&self) -> PathBuf {
+        self.runtime.path().join("classifyd.sock")
+    }
+
+    /// Waits until stderr has a line with these words; what follows them there.
+    pub fn words_after(&mut self, words: &str) -> String {
+        self.wait_for_words(words);
+        let after = |line: &String| line.split_once(words).map(|(_, after)| after.to_owned());
+        self.stderr.seen.iter().find_map(after).expect("it was waited for")
     }
 
     /// Sends a signal.
