@@ -30,6 +30,10 @@ help: ## List these commands
 setup: ## Install system packages, ONNX Runtime, models, labels, sample videos
 	@scripts/setup.sh
 
+.PHONY: setup-test
+setup-test: ## The same, with the older ONNX Runtime that a test runs
+	@scripts/setup.sh --set tests
+
 .PHONY: models-all
 models-all: ## The same, with EfficientNet-Lite 1 and ResNet v1 50
 	@scripts/setup.sh --all
@@ -52,7 +56,7 @@ demo: build ## Classify a sample video; the records go to demo.jsonl
 SHORT_RECORD := .*"frame":([0-9]+),.*"model":"([^"]*)".*"labels":\[\{"class":[0-9]+,"label":"([^"]*)","confidence":([0-9]\.[0-9]{0,2}).*
 
 .PHONY: test
-test: setup test-convert ## Run all tests, those of the model converter too
+test: setup-test test-convert ## Run all tests, those of the model converter too
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 	    $(CARGO) test --doc --locked && $(CARGO) nextest run --locked; \
 	else \

@@ -22,6 +22,7 @@ mod estimates;
 mod evaluating;
 mod images;
 mod late;
+mod old_runtime;
 mod own_model;
 mod policies;
 mod profiling;

@@ -1,9 +1,4 @@
-//! ONNX Runtime: the one module that names `ort`.
-//!
-//! [`Runtime`] is the loaded library, one per process. A [`Session`] is a model on an execution
-//! provider. Opening one can fail when the provider is registered (its libraries are missing) as
-//! well as when the session is created (there is no such device); whoever descends the ladder of
-//! providers tries the next one either way.
+//! Models, ready to run on an execution provider.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,92 +12,11 @@ use ort::session::{RunOptions, SessionOutputs};
 use ort::value::{TensorElementType, TensorRef, ValueType};
 use thiserror::Error;
 
+use super::Runtime;
 use crate::models::{Layout, Manifest, ModelId, Provider};
 
 /// A model's input of N pictures: float32, shape Nx3xHxW or NxHxWx3, in standard (row-major) order.
 pub type Tensor = Array4<f32>;
-
-/// The ONNX Runtime library, loaded.
-#[derive(Clone)]
-pub struct Runtime {
-    environment: ort::environment::Environment,
-    library: PathBuf,
-}
-
-/// Why ONNX Runtime cannot be used.
-#[derive(Debug, Error)]
-pub enum RuntimeError {
-    /// The library is not there.
-    #[error(
-        "there is no ONNX Runtime library at {} (run `make setup`, or name one with \
-         ORT_DYLIB_PATH)",
-        library.display()
-    )]
-    Missing {
-        /// Where it was looked for.
-        library: PathBuf,
-    },
-    /// The library is there but does not load.
-    #[error("cannot load the ONNX Runtime library {} (is it 1.17 or later, for this processor?)", library.display())]
-    Load {
-        /// The library.
-        library: PathBuf,
-        /// The loader's word.
-        source: ort::LoadDynamicError,
-    },
-    /// It loaded and then refused to start.
-    #[error("ONNX Runtime from {} does not start", library.display())]
-    Start {
-        /// The library.
-        library: PathBuf,
-        /// Its word.
-        source: ort::Error,
-    },
-}
-
-impl Runtime {
-    /// Loads the library. A process can do so once.
-    pub fn load(library: &Path) -> Result<Self, RuntimeError> {
-        let missing = || RuntimeError::Missing { library: library.to_owned() };
-        let library = library.canonicalize().map_err(|_| missing())?;
-        let builder = ort::init_from(&library)
-            .map_err(|source| RuntimeError::Load { library: library.clone(), source })?;
-        let environment = builder
-            .with_name("classifyd")
-            .with_telemetry(false)
-            .with_logger(Arc::new(forward_to_log))
-            .build()
-            .map_err(|source| RuntimeError::Start { library: library.clone(), source })?;
-        environment.set_log_level(LogLevel::Warning);
-        Ok(Self { environment, library })
-    }
-
-    /// The file it was loaded from.
-    pub fn library(&self) -> &Path {
-        &self.library
-    }
-
-    /// Its version and how it was built, in its own words.
-    pub fn build_info(&self) -> &'static str {
-        ort::info()
-    }
-
-    /// Whether `provider` can be registered, or why not.
-    pub fn probe(&self, provider: Provider) -> Result<(), String> {
-        let builder = SessionBuilder::new(&self.environment).map_err(|error| error.to_string())?;
-        register(builder, provider, None).map(drop).map_err(|error| error.to_string())
-    }
-}
-
-fn forward_to_log(level: LogLevel, category: &str, _id: &str, _location: &str, message: &str) {
-    let level = match level {
-        LogLevel::Verbose => log::Level::Trace,
-        LogLevel::Info => log::Level::Debug,
-        LogLevel::Warning => log::Level::Info,
-        LogLevel::Error | LogLevel::Fatal => log::Level::Warn,
-    };
-    log::log!(target: "onnxruntime", level, "{category}: {message}");
-}
 
 /// How sessions are opened.
 #[derive(Clone, Debug)]
@@ -260,7 +174,7 @@ fn create(
         }
         Provider::Cuda | Provider::Cpu => None,
     };
-    let builder = SessionBuilder::new(&runtime.environment)?
+    let builder = SessionBuilder::new(runtime.environment())?
         .with_log_level(LogLevel::Warning)?
         .with_intra_threads(options.threads)?
         .with_inter_threads(1)?
@@ -271,7 +185,7 @@ fn create(
 }
 
 /// Adds `provider` alone; on an accelerator no node may fall back to the processor unseen.
-fn register(
+pub(super) fn register(
     builder: SessionBuilder,
     provider: Provider,
     engine_cache: Option<&Path>,
