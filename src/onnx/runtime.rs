@@ -100,7 +100,7 @@ impl Runtime {
     /// Whether `provider` can be registered, or why not.
     pub fn probe(&self, provider: Provider) -> Result<(), String> {
         let builder = SessionBuilder::new(&self.environment).map_err(|error| error.to_string())?;
-        register(builder, provider, None).map(drop).map_err(|error| error.to_string())
+        register(builder, self.version, provider, None).map(drop).map_err(|error| error.to_string())
     }
 
     /// What sessions are made in.

@@ -1,7 +1,6 @@
 //! Models, ready to run on an execution provider.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ndarray::{Array4, Axis};
@@ -12,7 +11,8 @@ use ort::session::{RunOptions, SessionOutputs};
 use ort::value::{TensorElementType, TensorRef, ValueType};
 use thiserror::Error;
 
-use super::Runtime;
+use super::{Runtime, Version};
+use crate::engines::{EngineKey, EngineStore, Engines};
 use crate::models::{Layout, Manifest, ModelId, Provider};
 
 /// A model's input of N pictures: float32, shape Nx3xHxW or NxHxWx3, in standard (row-major) order.
@@ -25,8 +25,8 @@ pub struct SessionOptions {
     pub threads: usize,
     /// The providers to try, the best first.
     pub providers: Vec<Provider>,
-    /// Where TensorRT keeps the engines it builds, one directory per model.
-    pub engine_cache: Option<PathBuf>,
+    /// What is kept of TensorRT's engines; without it they are built at every start.
+    pub engines: Option<EngineStore>,
 }
 
 /// A model, ready to run on one provider.
@@ -81,15 +81,17 @@ pub enum RunError {
 }
 
 impl Session {
-    /// Opens a model on one provider.
+    /// Opens a model on one provider, with so many threads. TensorRT reads its engines from `engines`,
+    /// and writes there what it lacks.
     pub fn open(
         runtime: &Runtime,
         manifest: &Manifest,
-        options: &SessionOptions,
+        threads: usize,
         provider: Provider,
+        engines: Option<&Engines>,
     ) -> Result<Self, SessionError> {
         let (model, file) = (manifest.id.clone(), manifest.file.clone());
-        let session = match create(runtime, manifest, options, provider) {
+        let session = match create(runtime, manifest, threads, provider, engines) {
             Ok(session) => session,
             Err(source) => return Err(SessionError::Create { model, file, provider, source }),
         };
@@ -98,6 +100,29 @@ impl Session {
             .map_err(|fault| SessionError::Mismatch { model, file, fault })?;
         let output = manifest.output.name.clone();
         Ok(Self { session, provider, output, classes: manifest.output.classes })
+    }
+
+    /// Sees whether a provider can be registered at all, before anything is done for a model there.
+    pub fn check_provider(
+        runtime: &Runtime,
+        manifest: &Manifest,
+        provider: Provider,
+    ) -> Result<(), SessionError> {
+        let builder = SessionBuilder::new(runtime.environment());
+        let registered = builder.and_then(|b| register(b, runtime.version(), provider, None));
+        registered.map(drop).map_err(|source| SessionError::Create {
+            model: manifest.id.clone(),
+            file: manifest.file.clone(),
+            provider,
+            source,
+        })
+    }
+
+    /// What the engines of a model that is opened here are valid for.
+    pub fn engine_key(runtime: &Runtime, manifest: &Manifest, store: &EngineStore) -> EngineKey {
+        let (input, version) = (&manifest.input, runtime.version().to_string());
+        let frames = u32::try_from(manifest.run.most_frames()).unwrap_or(u32::MAX);
+        EngineKey::new(&manifest.sha256, input, frames, PRECISION, version, store.platform())
     }
 
     /// The provider that runs it.
@@ -164,66 +189,48 @@ fn vectors(
 fn create(
     runtime: &Runtime,
     manifest: &Manifest,
-    options: &SessionOptions,
+    threads: usize,
     provider: Provider,
+    engines: Option<&Engines>,
 ) -> ort::Result<ort::session::Session> {
     let input = &manifest.input;
-    let cache = match provider {
-        Provider::TensorRt => {
-            options.engine_cache.as_deref().and_then(|cache| engine_directory(cache, manifest))
-        }
-        Provider::Cuda | Provider::Cpu => None,
-    };
     let builder = SessionBuilder::new(runtime.environment())?
         .with_log_level(LogLevel::Warning)?
-        .with_intra_threads(options.threads)?
+        .with_intra_threads(threads)?
         .with_inter_threads(1)?
         // Graphs with free spatial axes name them so; the manifest fixes them.
         .with_dimension_override("height", i64::from(input.height))?
         .with_dimension_override("width", i64::from(input.width))?;
-    register(builder, provider, cache.as_deref())?.commit_from_file(&manifest.file)
+    register(builder, runtime.version(), provider, engines)?.commit_from_file(&manifest.file)
 }
 
 /// Adds `provider` alone; on an accelerator no node may fall back to the processor unseen.
 pub(super) fn register(
     builder: SessionBuilder,
+    version: Version,
     provider: Provider,
-    engine_cache: Option<&Path>,
+    engines: Option<&Engines>,
 ) -> ort::Result<SessionBuilder> {
     let dispatch = match provider {
         Provider::Cpu => return Ok(builder),
         Provider::Cuda => ep::CUDA::default().build(),
-        Provider::TensorRt => tensorrt(engine_cache),
+        Provider::TensorRt => tensorrt(version, engines),
     };
     let builder = builder.with_execution_providers([dispatch.error_on_failure()])?;
     Ok(builder.with_disable_cpu_fallback()?)
 }
 
-fn tensorrt(engine_cache: Option<&Path>) -> ep::ExecutionProviderDispatch {
-    let provider = ep::TensorRT::default().with_fp16(true);
-    match engine_cache {
-        Some(directory) => {
-            provider.with_engine_cache(true).with_engine_cache_path(directory.display()).build()
-        }
-        None => provider.build(),
-    }
-}
+/// The numbers that TensorRT reckons with, as engines are kept for.
+const PRECISION: &str = "fp16";
 
-/// One directory per weights and input size: engines of models that differ must never meet. `None`
-/// if it cannot be made; TensorRT, which makes none itself, then builds its engine at every start.
-fn engine_directory(cache: &Path, manifest: &Manifest) -> Option<PathBuf> {
-    let input = &manifest.input;
-    let digest = &manifest.sha256.as_str()[..16];
-    let directory =
-        cache.join(format!("{}-{digest}-{}x{}", manifest.id, input.width, input.height));
-    match fs::create_dir_all(&directory) {
-        Ok(()) => Some(directory),
-        Err(error) => {
-            let directory = directory.display();
-            log::warn!("engines are not kept, because {directory} cannot be made: {error}");
-            None
-        }
+fn tensorrt(version: Version, engines: Option<&Engines>) -> ep::ExecutionProviderDispatch {
+    let provider = ep::TensorRT::default().with_fp16(true);
+    let Some(Engines { directory, prefix }) = engines else { return provider.build() };
+    let provider = provider.with_engine_cache(true).with_engine_cache_path(directory.display());
+    if version.has_engine_prefix() {
+        return provider.with_engine_cache_prefix(prefix).build();
     }
+    provider.build()
 }
 
 fn check_input(session: &ort::session::Session, manifest: &Manifest) -> Result<(), String> {

@@ -32,6 +32,11 @@ impl Version {
     pub fn can_refuse_fallback(self) -> bool {
         self >= Self::new(1, 16, 0)
     }
+
+    /// Whether the names of TensorRT's engines can be given a prefix.
+    pub fn has_engine_prefix(self) -> bool {
+        self >= Self::new(1, 18, 0)
+    }
 }
 
 impl FromStr for Version {

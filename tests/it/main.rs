@@ -18,6 +18,7 @@ mod command_line;
 mod commands;
 mod deadlines;
 mod declared;
+mod engines;
 mod estimates;
 mod evaluating;
 mod images;
