@@ -24,7 +24,7 @@ export ORT_DYLIB_PATH ?= $(CURDIR)/lib/libonnxruntime.so
 
 .PHONY: help
 help: ## List these commands
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 .PHONY: setup
 setup: ## Install system packages, ONNX Runtime, models, labels, sample videos
@@ -63,6 +63,15 @@ test: setup-test test-convert ## Run all tests, those of the model converter too
 	    $(CARGO) test --locked; \
 	fi
 	$(CARGO) test --locked --features loom --lib interleavings
+
+.PHONY: arm64
+arm64: setup ## Build for aarch64 with the glibc of JetPack 4, such as a Jetson TX2 has
+	scripts/arm64.sh
+
+.PHONY: test-arm64
+test-arm64: build arm64 ## Run that build under qemu-user, and compare its labels with this machine's
+	@scripts/setup.sh --set arm64
+	scripts/test-arm64.sh
 
 .PHONY: test-convert
 test-convert: setup ## Run the tests of the model converter
