@@ -24,11 +24,15 @@ export ORT_DYLIB_PATH ?= $(CURDIR)/lib/libonnxruntime.so
 
 .PHONY: help
 help: ## List these commands
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 .PHONY: setup
 setup: ## Install system packages, ONNX Runtime, models, labels, sample videos
 	@scripts/setup.sh
+
+.PHONY: setup-test
+setup-test: ## The same, with the older ONNX Runtime that a test runs
+	@scripts/setup.sh --set tests
 
 .PHONY: models-all
 models-all: ## The same, with EfficientNet-Lite 1 and ResNet v1 50
@@ -52,13 +56,22 @@ demo: build ## Classify a sample video; the records go to demo.jsonl
 SHORT_RECORD := .*"frame":([0-9]+),.*"model":"([^"]*)".*"labels":\[\{"class":[0-9]+,"label":"([^"]*)","confidence":([0-9]\.[0-9]{0,2}).*
 
 .PHONY: test
-test: setup test-convert ## Run all tests, those of the model converter too
+test: setup-test test-convert ## Run all tests, those of the model converter too
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 	    $(CARGO) test --doc --locked && $(CARGO) nextest run --locked; \
 	else \
 	    $(CARGO) test --locked; \
 	fi
 	$(CARGO) test --locked --features loom --lib interleavings
+
+.PHONY: arm64
+arm64: setup ## Build for aarch64 with the glibc of JetPack 4, such as a Jetson TX2 has
+	scripts/arm64.sh
+
+.PHONY: test-arm64
+test-arm64: build arm64 ## Run that build under qemu-user, and compare its labels with this machine's
+	@scripts/setup.sh --set arm64
+	scripts/test-arm64.sh
 
 .PHONY: test-convert
 test-convert: setup ## Run the tests of the model converter

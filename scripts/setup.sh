@@ -2,7 +2,10 @@
 # Fetches all that classifyd needs beside Rust: system packages (GStreamer), the ONNX Runtime
 # library, models, label names and sample videos.
 #
-#   scripts/setup.sh [--all]      --all: EfficientNet-Lite 1 and ResNet v1 50 too
+#   scripts/setup.sh [--all | --set NAME]
+#
+# --all: EfficientNet-Lite 1 and ResNet v1 50 too; --set tests: what only tests need too, an older ONNX
+# Runtime; --set arm64: the libraries for `make test-arm64` too.
 #
 # What is there is left alone, so a second run changes nothing. Root (sudo) is needed only if
 # system packages are missing. PYTHON names another Python than `python3` (3.10 to 3.13).
@@ -27,10 +30,10 @@ readonly gstreamer_packages=(
 )
 
 main() {
-    local all=()
+    local options=()
     case "$*" in
         "") ;;
-        --all) all=(--all) ;;
+        --all | "--set tests" | "--set arm64") options=("$@") ;;
         *) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "scripts/setup.sh"; exit 64 ;;
     esac
     [[ -z ${PYTHON:-} ]] || command -v "$PYTHON" >/dev/null ||
@@ -42,7 +45,7 @@ main() {
     step "Python tools of the converter"
     install_python_tools
     step "ONNX Runtime, models, labels, samples"
-    PYTHONPATH=models "$venv/bin/python" -m convert "${all[@]}"
+    PYTHONPATH=models "$venv/bin/python" -m convert "${options[@]}"
 }
 
 step() {

@@ -43,6 +43,7 @@ pub mod scheduler;
 pub mod commands;
 pub mod config;
 pub mod daemon;
+pub mod engines;
 pub mod health;
 pub mod install;
 #[cfg(all(test, feature = "loom"))]

@@ -67,6 +67,16 @@ impl fmt::Display for Machine {
     }
 }
 
+/// The model of the first graphics card, as its driver states it.
+pub fn nvidia_card(root: &Path) -> Option<String> {
+    let cards = fs::read_dir(root.join("proc/driver/nvidia/gpus")).ok()?;
+    let mut cards: Vec<_> = cards.flatten().map(|card| card.path().join("information")).collect();
+    cards.sort();
+    let information = fs::read_to_string(cards.first()?).ok()?;
+    let name = information.lines().find_map(|line| line.strip_prefix("Model:"))?;
+    Some(name.trim().to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,6 @@
 """Puts the ONNX Runtime library, models, labels and sample videos in place.
 
-    python -m convert [--all]
+    python -m convert [--all] [--set NAME]
 
 Run by scripts/setup.sh. Whatever is there with the right sha256 is left alone.
 """
@@ -23,9 +23,10 @@ DOWNLOADS = ROOT / ".setup" / "downloads"
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m convert", description=__doc__.split("\n")[0])
     parser.add_argument("--all", action="store_true", help="the optional models too")
+    parser.add_argument("--set", choices=["tests", "arm64"], help="what these commands need too")
     arguments = parser.parse_args()
     try:
-        put_all_in_place(arguments.all)
+        put_all_in_place(arguments.all, arguments.set)
     except (DownloadError, ConversionError, OSError) as error:
         print(f"\nset-up failed: {error}", file=sys.stderr)
         return 1
@@ -42,13 +43,15 @@ def main() -> int:
     return 0
 
 
-def put_all_in_place(with_optional: bool) -> None:
+def put_all_in_place(with_optional: bool, wanted_set: str | None) -> None:
     artefacts, products = load_sources(ROOT)
     machine = platform.machine()
     wanted = [
         product
         for product in products
-        if product.machine in (None, machine) and (with_optional or not product.optional)
+        if product.machine in (None, machine)
+        and product.set in (None, wanted_set)
+        and (with_optional or not product.optional)
     ]
     missing = [product for product in wanted if not product.is_in_place(ROOT)]
     for name in dict.fromkeys(product.artefact for product in missing):

@@ -34,6 +34,7 @@ class Product:
     link: str | None = None
     machine: str | None = None
     optional: bool = False
+    set: str | None = None
 
     def is_in_place(self, root: Path) -> bool:
         return sha256_of(root / self.path) == self.sha256

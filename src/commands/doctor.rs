@@ -116,13 +116,14 @@ fn onnxruntime(report: &mut Report, context: &Context) {
     }
 }
 
+/// How to get TensorRT.
+pub const TENSORRT: &str = "it needs a libonnxruntime.so built with TensorRT, named with --onnxruntime, and the CUDA and \
+     TensorRT that it was built for (on a Jetson: the build for its JetPack)";
+
 /// How to get a provider; `None` for the one that every build has.
 fn remedy(provider: Provider) -> Option<&'static str> {
     match provider {
-        Provider::TensorRt => Some(
-            "it needs a libonnxruntime.so built with TensorRT, named with --onnxruntime, and the \
-             CUDA and TensorRT that it was built for (on a Jetson: the build for its JetPack)",
-        ),
+        Provider::TensorRt => Some(TENSORRT),
         Provider::Cuda => Some(
             "it needs a libonnxruntime.so built with CUDA, named with --onnxruntime, and the CUDA \
              and cuDNN that it was built for (on a Jetson: the build for its JetPack)",

@@ -12,6 +12,7 @@ use crate::adaptive::{Adaptive, Target};
 use crate::clock::Clock;
 use crate::config::{Config, PolicyKind};
 use crate::course::Guide;
+use crate::engines::EngineStore;
 use crate::inference::{Loader, Roster, Stock, Widths};
 use crate::install;
 use crate::models::{Labels, Manifest, ModelId, Provider};
@@ -52,7 +53,7 @@ impl From<Execution> for SessionOptions {
         Self {
             threads: execution.widths.threads.first().map_or(1, |threads| threads.get()),
             providers: execution.providers,
-            engine_cache: install::engine_cache(),
+            engines: install::engine_cache().map(|kept| EngineStore::new(kept, Path::new("/"))),
         }
     }
 }

@@ -13,6 +13,7 @@ mod generate;
 mod models;
 mod places;
 mod playing;
+mod prebuild;
 mod profile;
 mod replay;
 mod run;
@@ -78,6 +79,8 @@ pub enum Command {
     Doctor(doctor::Arguments),
     /// List the models, with their latency on this machine
     Models(models::Arguments),
+    /// Build the TensorRT engines of the models before they are needed
+    Prebuild(prebuild::Arguments),
     /// Show why the premodel chooses a model for an image
     Explain(explain::Arguments),
     /// Measure every model on every image of a labelled set
@@ -130,6 +133,7 @@ impl Cli {
             Command::Check(arguments) => check::run(&arguments, &context),
             Command::Doctor(arguments) => doctor::run(&arguments, &context),
             Command::Models(arguments) => models::run(arguments, &context),
+            Command::Prebuild(arguments) => prebuild::run(&arguments, context),
             Command::Explain(arguments) => explain::run(&arguments, &context),
             Command::Profile(arguments) => profile::run(arguments, &context),
             Command::Train(arguments) => train::run(&arguments),

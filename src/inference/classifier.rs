@@ -6,6 +6,7 @@ use super::golden::{self, GoldenError};
 use super::postprocess::{self, OutputError};
 use super::preprocess::{Preprocessor, stacked};
 use crate::clock::Clock;
+use crate::engines::{EngineError, EngineStore, Engines, TooLittleMemory};
 use crate::frame::Picture;
 use crate::models::{Manifest, ManifestError, ModelId, Provider};
 use crate::onnx::{RunError, Runtime, Session, SessionError, SessionOptions, Tensor};
@@ -76,6 +77,9 @@ pub enum LoadError {
         /// The last rung of the ladder.
         provider: Provider,
     },
+    /// Its engine would have to be built.
+    #[error(transparent)]
+    Memory(#[from] TooLittleMemory),
 }
 
 /// Why a picture got no answer.
@@ -132,7 +136,41 @@ impl Classifier {
         manifest: &Manifest,
         options: &SessionOptions,
     ) -> Result<Self, LoadError> {
-        let session = Session::open(runtime, manifest, options, provider)?;
+        let load = |engines: Option<&Engines>| {
+            Self::open(provider, runtime, manifest, options.threads, engines)
+        };
+        match (provider, &options.engines) {
+            (Provider::TensorRt, Some(store)) => {
+                Session::check_provider(runtime, manifest, provider)?;
+                Self::load_kept(store, runtime, manifest, load)
+            }
+            (Provider::TensorRt, None) | (Provider::Cuda | Provider::Cpu, _) => load(None),
+        }
+    }
+
+    /// Loads a model by what `store` keeps of it, or adds to what it keeps.
+    fn load_kept(
+        store: &EngineStore,
+        runtime: &Runtime,
+        manifest: &Manifest,
+        load: impl FnMut(Option<&Engines>) -> Result<Self, LoadError>,
+    ) -> Result<Self, LoadError> {
+        let key = Session::engine_key(runtime, manifest, store);
+        store.open(manifest, &key, load).map_err(|error| match error {
+            EngineError::Memory(error) => error.into(),
+            EngineError::Load(error) => error,
+        })
+    }
+
+    /// Opens a model on one provider, and has it answer the golden picture.
+    fn open(
+        provider: Provider,
+        runtime: &Runtime,
+        manifest: &Manifest,
+        threads: usize,
+        engines: Option<&Engines>,
+    ) -> Result<Self, LoadError> {
+        let session = Session::open(runtime, manifest, threads, provider, engines)?;
         let preprocessor = Preprocessor::new(&manifest.input);
         let mut classifier = Self { manifest: manifest.clone(), preprocessor, session };
         classifier.prove()?;

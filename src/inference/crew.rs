@@ -6,7 +6,6 @@
 //! runner share its jobs. The scheduler decides when which of them run.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
@@ -15,7 +14,7 @@ use thiserror::Error;
 use super::preprocess::Preprocessor;
 use super::roster::{Loader, Roster, RosterError, WarmUp};
 use super::stock::{AtWork, Heir, Kept, Stock, Stocked};
-use crate::machine::Machine;
+use crate::machine::{self, Machine};
 use crate::models::{Device, Manifest, ModelId, Provider, RunSpec, Sha256Hex};
 use crate::onnx::Session;
 use crate::scheduler::estimate::{DeviceKey, PowerMode, Saved};
@@ -317,23 +316,15 @@ fn device_name(root: &Path, provider: Provider) -> String {
     match provider {
         Provider::Cpu => machine.processor,
         Provider::Cuda | Provider::TensorRt => {
-            nvidia_card(root).or(machine.board).unwrap_or_else(|| "gpu".to_owned())
+            machine::nvidia_card(root).or(machine.board).unwrap_or_else(|| "gpu".to_owned())
         }
     }
 }
 
-/// The model of the first graphics card, as its driver states it.
-fn nvidia_card(root: &Path) -> Option<String> {
-    let cards = fs::read_dir(root.join("proc/driver/nvidia/gpus")).ok()?;
-    let mut cards: Vec<_> = cards.flatten().map(|card| card.path().join("information")).collect();
-    cards.sort();
-    let information = fs::read_to_string(cards.first()?).ok()?;
-    let name = information.lines().find_map(|line| line.strip_prefix("Model:"))?;
-    Some(name.trim().to_owned())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn widths(threads: &[usize], cpu_cores: Option<usize>) -> Widths {

@@ -8,6 +8,7 @@ use thiserror::Error;
 use super::classifier::{Classifier, ClassifyError, LoadError};
 use super::stock::{Kept, Stock};
 use crate::clock::Clock;
+use crate::engines::{EngineCounts, EngineStore};
 use crate::frame::{Picture, PictureError};
 use crate::models::{Device, Manifest, ModelId, Provider, RunSpec, golden_pixel};
 use crate::onnx::{Runtime, SessionError, SessionOptions};
@@ -198,6 +199,11 @@ impl Loader {
         Self { options, ..self.clone() }
     }
 
+    /// What became of kept TensorRT engines since the process began; `None` if none are kept.
+    pub fn engine_counts(&self) -> Option<EngineCounts> {
+        self.options.engines.as_ref().map(EngineStore::counts)
+    }
+
     /// Threads of a run.
     pub fn threads(&self) -> usize {
         self.options.threads
@@ -223,6 +229,7 @@ fn confined(manifest: &Manifest, error: RosterError) -> Result<RosterError, Rost
         // On the processor every model runs that is in order.
         LoadError::Open(SessionError::Create { provider, .. })
         | LoadError::Run { provider, .. } => provider.device() != Device::Cpu,
+        LoadError::Memory(_) => true,
         LoadError::Open(SessionError::Mismatch { .. })
         | LoadError::File(_)
         | LoadError::Golden(_)

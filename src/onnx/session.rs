@@ -1,12 +1,6 @@
-//! ONNX Runtime: the one module that names `ort`.
-//!
-//! [`Runtime`] is the loaded library, one per process. A [`Session`] is a model on an execution
-//! provider. Opening one can fail when the provider is registered (its libraries are missing) as
-//! well as when the session is created (there is no such device); whoever descends the ladder of
-//! providers tries the next one either way.
+//! Models, ready to run on an execution provider.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ndarray::{Array4, Axis};
@@ -17,92 +11,12 @@ use ort::session::{RunOptions, SessionOutputs};
 use ort::value::{TensorElementType, TensorRef, ValueType};
 use thiserror::Error;
 
+use super::{Runtime, Version};
+use crate::engines::{EngineKey, EngineStore, Engines};
 use crate::models::{Layout, Manifest, ModelId, Provider};
 
 /// A model's input of N pictures: float32, shape Nx3xHxW or NxHxWx3, in standard (row-major) order.
 pub type Tensor = Array4<f32>;
-
-/// The ONNX Runtime library, loaded.
-#[derive(Clone)]
-pub struct Runtime {
-    environment: ort::environment::Environment,
-    library: PathBuf,
-}
-
-/// Why ONNX Runtime cannot be used.
-#[derive(Debug, Error)]
-pub enum RuntimeError {
-    /// The library is not there.
-    #[error(
-        "there is no ONNX Runtime library at {} (run `make setup`, or name one with \
-         ORT_DYLIB_PATH)",
-        library.display()
-    )]
-    Missing {
-        /// Where it was looked for.
-        library: PathBuf,
-    },
-    /// The library is there but does not load.
-    #[error("cannot load the ONNX Runtime library {} (is it 1.17 or later, for this processor?)", library.display())]
-    Load {
-        /// The library.
-        library: PathBuf,
-        /// The loader's word.
-        source: ort::LoadDynamicError,
-    },
-    /// It loaded and then refused to start.
-    #[error("ONNX Runtime from {} does not start", library.display())]
-    Start {
-        /// The library.
-        library: PathBuf,
-        /// Its word.
-        source: ort::Error,
-    },
-}
-
-impl Runtime {
-    /// Loads the library. A process can do so once.
-    pub fn load(library: &Path) -> Result<Self, RuntimeError> {
-        let missing = || RuntimeError::Missing { library: library.to_owned() };
-        let library = library.canonicalize().map_err(|_| missing())?;
-        let builder = ort::init_from(&library)
-            .map_err(|source| RuntimeError::Load { library: library.clone(), source })?;
-        let environment = builder
-            .with_name("classifyd")
-            .with_telemetry(false)
-            .with_logger(Arc::new(forward_to_log))
-            .build()
-            .map_err(|source| RuntimeError::Start { library: library.clone(), source })?;
-        environment.set_log_level(LogLevel::Warning);
-        Ok(Self { environment, library })
-    }
-
-    /// The file it was loaded from.
-    pub fn library(&self) -> &Path {
-        &self.library
-    }
-
-    /// Its version and how it was built, in its own words.
-    pub fn build_info(&self) -> &'static str {
-        ort::info()
-    }
-
-    /// Whether `provider` can be registered, or why not.
-    pub fn probe(&self, provider: Provider) -> Result<(), String> {
-        let builder = SessionBuilder::new(&self.environment).map_err(|error| error.to_string())?;
-        register(builder, provider, None).map(drop).map_err(|error| error.to_string())
-    }
-}
-
-fn forward_to_log(level: LogLevel, category: &str, _id: &str, _location: &str, message: &str) {
-    let level = match level {
-        LogLevel::Verbose => log::Level::Trace,
-        LogLevel::Info => log::Level::Debug,
-        LogLevel::Warning => log::Level::Info,
-        LogLevel::Error | LogLevel::Fatal => log::Level::Warn,
-    };
-    log::log!(target: "onnxruntime", level, "{category}: {message}");
-}
 
 /// How sessions are opened.
 #[derive(Clone, Debug)]
@@ -111,8 +25,8 @@ pub struct SessionOptions {
     pub threads: usize,
     /// The providers to try, the best first.
     pub providers: Vec<Provider>,
-    /// Where TensorRT keeps the engines it builds, one directory per model.
-    pub engine_cache: Option<PathBuf>,
+    /// What is kept of TensorRT's engines; without it they are built at every start.
+    pub engines: Option<EngineStore>,
 }
 
 /// A model, ready to run on one provider.
@@ -167,15 +81,17 @@ pub enum RunError {
 }
 
 impl Session {
-    /// Opens a model on one provider.
+    /// Opens a model on one provider, with so many threads. TensorRT reads its engines from `engines`,
+    /// and writes there what it lacks.
     pub fn open(
         runtime: &Runtime,
         manifest: &Manifest,
-        options: &SessionOptions,
+        threads: usize,
         provider: Provider,
+        engines: Option<&Engines>,
     ) -> Result<Self, SessionError> {
         let (model, file) = (manifest.id.clone(), manifest.file.clone());
-        let session = match create(runtime, manifest, options, provider) {
+        let session = match create(runtime, manifest, threads, provider, engines) {
             Ok(session) => session,
             Err(source) => return Err(SessionError::Create { model, file, provider, source }),
         };
@@ -184,6 +100,29 @@ impl Session {
             .map_err(|fault| SessionError::Mismatch { model, file, fault })?;
         let output = manifest.output.name.clone();
         Ok(Self { session, provider, output, classes: manifest.output.classes })
+    }
+
+    /// Sees whether a provider can be registered at all, before anything is done for a model there.
+    pub fn check_provider(
+        runtime: &Runtime,
+        manifest: &Manifest,
+        provider: Provider,
+    ) -> Result<(), SessionError> {
+        let builder = SessionBuilder::new(runtime.environment());
+        let registered = builder.and_then(|b| register(b, runtime.version(), provider, None));
+        registered.map(drop).map_err(|source| SessionError::Create {
+            model: manifest.id.clone(),
+            file: manifest.file.clone(),
+            provider,
+            source,
+        })
+    }
+
+    /// What the engines of a model that is opened here are valid for.
+    pub fn engine_key(runtime: &Runtime, manifest: &Manifest, store: &EngineStore) -> EngineKey {
+        let (input, version) = (&manifest.input, runtime.version().to_string());
+        let frames = u32::try_from(manifest.run.most_frames()).unwrap_or(u32::MAX);
+        EngineKey::new(&manifest.sha256, input, frames, PRECISION, version, store.platform())
     }
 
     /// The provider that runs it.
@@ -250,66 +189,48 @@ fn vectors(
 fn create(
     runtime: &Runtime,
     manifest: &Manifest,
-    options: &SessionOptions,
+    threads: usize,
     provider: Provider,
+    engines: Option<&Engines>,
 ) -> ort::Result<ort::session::Session> {
     let input = &manifest.input;
-    let cache = match provider {
-        Provider::TensorRt => {
-            options.engine_cache.as_deref().and_then(|cache| engine_directory(cache, manifest))
-        }
-        Provider::Cuda | Provider::Cpu => None,
-    };
-    let builder = SessionBuilder::new(&runtime.environment)?
+    let builder = SessionBuilder::new(runtime.environment())?
         .with_log_level(LogLevel::Warning)?
-        .with_intra_threads(options.threads)?
+        .with_intra_threads(threads)?
         .with_inter_threads(1)?
         // Graphs with free spatial axes name them so; the manifest fixes them.
         .with_dimension_override("height", i64::from(input.height))?
         .with_dimension_override("width", i64::from(input.width))?;
-    register(builder, provider, cache.as_deref())?.commit_from_file(&manifest.file)
+    register(builder, runtime.version(), provider, engines)?.commit_from_file(&manifest.file)
 }
 
 /// Adds `provider` alone; on an accelerator no node may fall back to the processor unseen.
-fn register(
+pub(super) fn register(
     builder: SessionBuilder,
+    version: Version,
     provider: Provider,
-    engine_cache: Option<&Path>,
+    engines: Option<&Engines>,
 ) -> ort::Result<SessionBuilder> {
     let dispatch = match provider {
         Provider::Cpu => return Ok(builder),
         Provider::Cuda => ep::CUDA::default().build(),
-        Provider::TensorRt => tensorrt(engine_cache),
+        Provider::TensorRt => tensorrt(version, engines),
     };
     let builder = builder.with_execution_providers([dispatch.error_on_failure()])?;
     Ok(builder.with_disable_cpu_fallback()?)
 }
 
-fn tensorrt(engine_cache: Option<&Path>) -> ep::ExecutionProviderDispatch {
-    let provider = ep::TensorRT::default().with_fp16(true);
-    match engine_cache {
-        Some(directory) => {
-            provider.with_engine_cache(true).with_engine_cache_path(directory.display()).build()
-        }
-        None => provider.build(),
-    }
-}
+/// The numbers that TensorRT reckons with, as engines are kept for.
+const PRECISION: &str = "fp16";
 
-/// One directory per weights and input size: engines of models that differ must never meet. `None`
-/// if it cannot be made; TensorRT, which makes none itself, then builds its engine at every start.
-fn engine_directory(cache: &Path, manifest: &Manifest) -> Option<PathBuf> {
-    let input = &manifest.input;
-    let digest = &manifest.sha256.as_str()[..16];
-    let directory =
-        cache.join(format!("{}-{digest}-{}x{}", manifest.id, input.width, input.height));
-    match fs::create_dir_all(&directory) {
-        Ok(()) => Some(directory),
-        Err(error) => {
-            let directory = directory.display();
-            log::warn!("engines are not kept, because {directory} cannot be made: {error}");
-            None
-        }
+fn tensorrt(version: Version, engines: Option<&Engines>) -> ep::ExecutionProviderDispatch {
+    let provider = ep::TensorRT::default().with_fp16(true);
+    let Some(Engines { directory, prefix }) = engines else { return provider.build() };
+    let provider = provider.with_engine_cache(true).with_engine_cache_path(directory.display());
+    if version.has_engine_prefix() {
+        return provider.with_engine_cache_prefix(prefix).build();
     }
+    provider.build()
 }
 
 fn check_input(session: &ort::session::Session, manifest: &Manifest) -> Result<(), String> {
