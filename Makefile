@@ -60,6 +60,12 @@ test: setup test-convert ## Run all tests, those of the model converter too
 	fi
 	$(CARGO) test --locked --features loom --lib interleavings
 
+.PHONY: soak-rtsp
+soak-rtsp: setup ## Have a network camera disconnect 1,000 times, and look for leaks
+	$(CARGO) build --release --locked --examples
+	CLASSIFYD_TEST_DISCONNECTS=1000 $(CARGO) test --release --locked --test it -- \
+	    --nocapture disconnects_leave_nothing_behind
+
 .PHONY: test-convert
 test-convert: setup ## Run the tests of the model converter
 	PYTHONPATH=models .setup/venv/bin/python -m unittest discover \

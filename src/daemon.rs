@@ -8,6 +8,7 @@
 //! thread `stream-<name>` that starts its source and takes it down, which can take long, so that main
 //! and the other streams stay awake.
 
+mod losses;
 mod memory;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use crossbeam_channel::{Receiver, Sender, at, bounded, never, select, tick, unbounded};
 
+use losses::LossLog;
 use memory::Memory;
 
 use crate::capture::mailbox::{self, Delivery};
@@ -153,6 +155,7 @@ struct Run {
     /// The streams that have not ended. Dropped, one is stopped.
     streams: BTreeMap<StreamName, Sender<()>>,
     faults: Vec<(StreamName, CaptureError)>,
+    losses: LossLog,
     from_streams: Receiver<News>,
     from_output: Receiver<OutputEvent>,
     summary: Receiver<Summary>,
@@ -222,7 +225,7 @@ impl Run {
             threads.spawn(&format!("stream-{name}"), move || keeping.run(&stopped))?;
             streams.insert(name, stop);
         }
-        let faults = Vec::new();
+        let (faults, losses) = (Vec::new(), LossLog::default());
         Ok(Self {
             threads,
             supervisor,
@@ -230,6 +233,7 @@ impl Run {
             health,
             streams,
             faults,
+            losses,
             from_streams,
             from_output,
             summary,
@@ -268,11 +272,15 @@ impl Run {
     fn note(&mut self, News { stream, kind }: News) {
         match kind {
             NewsKind::Warning(warning) => log::warn!("stream {stream}: {warning}"),
-            NewsKind::Lost(_, error) => log::warn!("stream {stream}: {error}"),
-            NewsKind::State(SourceState::Stalled) => {
-                log::warn!("stream {stream} has stalled: no frame came; it is started again");
+            NewsKind::Lost(loss, error) => self.losses.note(&stream, loss, &error),
+            NewsKind::State(state) => {
+                log::debug!("stream {stream} is {state}");
+                match state {
+                    SourceState::Stalled => self.losses.note_stall(&stream),
+                    SourceState::Live => self.losses.note_live(&stream),
+                    SourceState::Starting | SourceState::Retrying { .. } | SourceState::Ended => {}
+                }
             }
-            NewsKind::State(state) => log::debug!("stream {stream} is {state}"),
             NewsKind::Over(end) => {
                 self.streams.remove(&stream);
                 match end {
@@ -309,9 +317,14 @@ impl Run {
         });
         self.memory.keep();
         let late_work = self.supervisor.late_work();
+        let losses = self.losses.into_all();
         let unsound = self.health.faults().into_iter().next().map(anyhow::Error::msg);
         Report {
-            summary: self.summary.try_recv().ok().map(|summary| Summary { late_work, ..summary }),
+            summary: self.summary.try_recv().ok().map(|summary| Summary {
+                late_work,
+                losses,
+                ..summary
+            }),
             faults: self.faults,
             breakdown: breakdown.or(unwritten).or(joined.err()).or(unsound),
         }

@@ -7,7 +7,7 @@ use clap::Parser;
 
 use super::configured::{self, Found};
 use super::equipment::{self, Execution, Wish};
-use super::playing::finish;
+use super::playing::{SummaryFile, finish};
 use super::{Context, Failure};
 use crate::config::Config;
 use crate::daemon::{self, Plan};
@@ -21,6 +21,10 @@ pub struct Arguments {
     /// The configuration file
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+
+    /// Write the summary to this file at the end, as JSON
+    #[arg(long, value_name = "FILE")]
+    summary: Option<PathBuf>,
 }
 
 const EXAMPLES: &str = "\
@@ -33,6 +37,7 @@ SIGTERM or SIGINT finishes the frames on their way and exits with 0; a second on
 /// Runs `run`.
 pub fn run(arguments: Arguments, mut context: Context) -> Result<(), Failure> {
     let config = Config::load(&arguments.config)?;
+    let summary = arguments.summary.as_deref().map(SummaryFile::create).transpose()?;
     let Found { streams, policy, manifests } = configured::find(&config, &context.places)?;
     context.places = context.places.or_config(&config);
     let signals = daemon::signals()?;
@@ -62,5 +67,5 @@ pub fn run(arguments: Arguments, mut context: Context) -> Result<(), Failure> {
         sink: Box::new(io::stdout()),
         progress: context.progress.clone(),
     };
-    finish(daemon::run(plan, &signals, context.clock)?, None)
+    finish(daemon::run(plan, &signals, context.clock)?, summary)
 }

@@ -22,6 +22,7 @@ mod estimates;
 mod evaluating;
 mod images;
 mod late;
+mod lost_cameras;
 mod own_model;
 mod policies;
 mod profiling;
