@@ -73,6 +73,12 @@ test-arm64: build arm64 ## Run that build under qemu-user, and compare its label
 	@scripts/setup.sh --set arm64
 	scripts/test-arm64.sh
 
+.PHONY: soak-rtsp
+soak-rtsp: setup ## Have a network camera disconnect 1,000 times, and look for leaks
+	$(CARGO) build --release --locked --examples
+	CLASSIFYD_TEST_DISCONNECTS=1000 $(CARGO) test --release --locked --test it -- \
+	    --nocapture disconnects_leave_nothing_behind
+
 .PHONY: test-convert
 test-convert: setup ## Run the tests of the model converter
 	PYTHONPATH=models .setup/venv/bin/python -m unittest discover \

@@ -21,6 +21,7 @@ readonly python=${PYTHON:-python3}
 readonly gstreamer_packages=(
     libgstreamer1.0-dev
     libgstreamer-plugins-base1.0-dev
+    libgstrtspserver-1.0-dev
     gstreamer1.0-plugins-base
     gstreamer1.0-plugins-good
     gstreamer1.0-plugins-bad

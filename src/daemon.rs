@@ -13,6 +13,7 @@
 
 mod changes;
 mod engine;
+mod losses;
 mod memory;
 mod reload;
 mod signals;
@@ -28,6 +29,7 @@ use anyhow::{anyhow, bail};
 use crossbeam_channel::{Receiver, at, never, select, tick, unbounded};
 
 use engine::Parts;
+use losses::LossLog;
 use memory::Memory;
 use reload::{Doors, Loaded};
 pub use reload::{Reload, ReloadEvent, Renew};
@@ -154,6 +156,7 @@ fn refuse_mixed_paces(streams: &[StreamPlan]) -> anyhow::Result<()> {
 struct Run {
     stages: Stages,
     streams: Streams,
+    losses: LossLog,
     from_streams: Receiver<News>,
     from_output: Receiver<OutputEvent>,
     summary: Receiver<Summary>,
@@ -193,7 +196,8 @@ impl Run {
         let mut streams = Streams::new(ways);
         let changes = streams.changes(&planned);
         streams.follow(planned, &changes, &mut stages.threads)?;
-        Ok(Self { stages, streams, from_streams, from_output, summary })
+        let losses = LossLog::default();
+        Ok(Self { stages, streams, losses, from_streams, from_output, summary })
     }
 
     /// Waits until the run should end.
@@ -254,17 +258,15 @@ impl Run {
             NewsKind::Warning(warning) => {
                 log::warn!(stream:%; "stream {stream}: {warning}");
             }
-            NewsKind::Lost(loss, error) => {
-                log::warn!(stream:%, reason = loss.name(); "stream {stream}: {error}");
+            NewsKind::Lost(loss, error) => self.losses.note(&stream, loss, &error),
+            NewsKind::State(state) => {
+                log::debug!(stream:%; "stream {stream} is {state}");
+                match state {
+                    SourceState::Stalled => self.losses.note_stall(&stream),
+                    SourceState::Live => self.losses.note_live(&stream),
+                    SourceState::Starting | SourceState::Retrying { .. } | SourceState::Ended => {}
+                }
             }
-            NewsKind::State(SourceState::Stalled) => {
-                let reason = Loss::Stalled.name();
-                log::warn!(
-                    stream:%, reason;
-                    "stream {stream} has stalled: no frame came; it is started again"
-                );
-            }
-            NewsKind::State(state) => log::debug!(stream:%; "stream {stream} is {state}"),
             NewsKind::Over(end) => {
                 match &end {
                     Ok(()) => log::info!(stream:%; "stream {stream} has ended"),
@@ -307,8 +309,10 @@ impl Run {
             Ending::Breakdown(error) => Some(error),
             Ending::Complete | Ending::Asked => None,
         });
+        let losses = self.losses.into_all();
+        let summary = self.summary.try_recv().ok();
         Report {
-            summary: self.summary.try_recv().ok().map(|summary| Summary { late_work, ..summary }),
+            summary: summary.map(|summary| Summary { late_work, losses, ..summary }),
             faults,
             breakdown: breakdown.or(unwritten).or(joined.err()),
         }

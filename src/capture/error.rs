@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use super::event::Loss;
+
 /// Why a source cannot be captured. Nothing here shows a password.
 #[derive(Debug, Error)]
 pub enum CaptureError {
@@ -75,6 +77,8 @@ pub enum CaptureError {
     Camera {
         /// The camera.
         input: String,
+        /// How it was lost.
+        loss: Loss,
         /// Why, and what to look at.
         reason: String,
     },
@@ -103,6 +107,23 @@ pub enum CaptureError {
 }
 
 impl CaptureError {
+    /// How the source is lost by it.
+    pub(super) fn loss(&self) -> Loss {
+        match self {
+            Self::Camera { loss, .. } => *loss,
+            Self::Undecodable { .. } => Loss::Undecodable,
+            Self::MissingInput { .. }
+            | Self::Uri { .. }
+            | Self::Parameter { .. }
+            | Self::Description { .. }
+            | Self::Gstreamer { .. }
+            | Self::MissingElement { .. }
+            | Self::MissingDecoder { .. }
+            | Self::NoVideo { .. }
+            | Self::Thread { .. } => Loss::Failed,
+        }
+    }
+
     /// Whether it may pass of itself, as when a camera comes back.
     pub fn may_pass(&self) -> bool {
         match self {

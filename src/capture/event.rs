@@ -1,5 +1,6 @@
 //! What a running stream tells main.
 
+use super::change::Change;
 use super::error::CaptureError;
 use super::keeper::SourceState;
 use crate::frame::StreamName;
@@ -20,6 +21,8 @@ pub enum EventKind {
     Ended,
     /// It broke; the frames before were posted.
     Failed(CaptureError),
+    /// It goes on, but not as it began.
+    Changed(Change),
     /// It goes on, but something is odd.
     Warning(String),
 }
@@ -51,24 +54,44 @@ pub enum NewsKind {
 /// How a source is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Loss {
-    /// It could not be started.
+    /// It could not be started, or broke before its first frame.
     NotStarted,
-    /// It broke, or a camera ended it.
+    /// It broke.
     Failed,
+    /// A camera ended its stream.
+    Ended,
     /// It gave no frame for too long.
     Stalled,
+    /// What it sends could not be decoded.
+    Undecodable,
+    /// Its pictures changed their size.
+    Resized,
+    /// Its timestamps jumped.
+    TimeJump,
 }
 
 impl Loss {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::NotStarted, Self::Failed, Self::Stalled];
+    pub const ALL: [Self; 7] = [
+        Self::NotStarted,
+        Self::Failed,
+        Self::Ended,
+        Self::Stalled,
+        Self::Undecodable,
+        Self::Resized,
+        Self::TimeJump,
+    ];
 
     /// Its name: one word, with underscores.
     pub fn name(self) -> &'static str {
         match self {
             Self::NotStarted => "not_started",
             Self::Failed => "failed",
+            Self::Ended => "ended",
             Self::Stalled => "stalled",
+            Self::Undecodable => "undecodable",
+            Self::Resized => "resized",
+            Self::TimeJump => "time_jump",
         }
     }
 }
@@ -78,7 +101,7 @@ impl EventKind {
     pub fn is_last(&self) -> bool {
         match self {
             Self::Ended | Self::Failed(_) => true,
-            Self::Warning(_) => false,
+            Self::Changed(_) | Self::Warning(_) => false,
         }
     }
 }

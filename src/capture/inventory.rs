@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use gstreamer::ElementFactory;
+use gstreamer::prelude::*;
+use gstreamer::{Caps, ElementFactory, ElementFactoryType, Rank};
 
 use super::error::CaptureError;
 use super::natural;
@@ -29,6 +30,24 @@ pub enum Platform {
     Any,
     /// On NVIDIA's Jetson boards only.
     Jetson,
+}
+
+/// Who decodes a kind of video.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decoder {
+    /// The element.
+    pub element: String,
+    /// Where it works.
+    pub engine: Engine,
+}
+
+/// Where a decoder works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// In video hardware.
+    Hardware,
+    /// On the processor.
+    Software,
 }
 
 /// A camera that the kernel shows.
@@ -77,6 +96,41 @@ pub const ELEMENTS: [Element; 20] = [
     jetson("nvvidconv", "CSI cameras and hardware decoding"),
     jetson("nvv4l2decoder", "H.264 and H.265 video, decoded in hardware"),
 ];
+
+/// Kinds of video that cameras and recordings have, and their media types.
+pub const CODECS: [(&str, &str); 4] = [
+    ("H.264", "video/x-h264"),
+    ("H.265", "video/x-h265"),
+    ("MJPEG", "image/jpeg"),
+    ("VP9", "video/x-vp9"),
+];
+
+/// The decoder that decodebin chooses for a media type: of those that can, the one of the highest rank.
+/// `None` if there is none.
+pub fn decoder(media: &str) -> Result<Option<Decoder>, CaptureError> {
+    pipeline::init()?;
+    let caps = Caps::new_empty_simple(media);
+    let kind = ElementFactoryType::DECODER;
+    let factories = ElementFactory::factories_with_type(kind, Rank::MARGINAL).into_iter();
+    let fitting = factories.filter(|factory| factory.can_sink_any_caps(&caps));
+    // Of equals, decodebin takes the first by name.
+    let best = fitting.max_by(|left, right| {
+        left.rank().cmp(&right.rank()).then_with(|| right.name().cmp(&left.name()))
+    });
+    Ok(best
+        .map(|factory| Decoder { element: factory.name().to_string(), engine: engine(&factory) }))
+}
+
+fn engine(factory: &ElementFactory) -> Engine {
+    let class = factory.metadata("klass").unwrap_or_default();
+    // NVIDIA's decoder does not say so itself.
+    let is_nvidias = factory.name().starts_with("nvv4l2");
+    if is_nvidias || class.split('/').any(|word| word == "Hardware") {
+        Engine::Hardware
+    } else {
+        Engine::Software
+    }
+}
 
 /// GStreamer's version, as in `1.22.0`.
 pub fn version() -> Result<String, CaptureError> {
@@ -146,6 +200,13 @@ mod tests {
             .map(|(node, name)| Camera { device: devices.join(node), name });
         assert_eq!(found, expected);
         assert!(cameras_under(&root.path().join("none"), &classes).is_empty());
+    }
+
+    #[test]
+    fn a_decoder_is_found_for_what_one_is_installed_for() {
+        let h264 = decoder("video/x-h264").unwrap().unwrap();
+        assert!(is_installed(&h264.element).unwrap(), "{h264:?}");
+        assert_eq!(decoder("video/x-no-such-codec").unwrap(), None);
     }
 
     #[test]

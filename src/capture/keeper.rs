@@ -11,8 +11,9 @@
 //! ```
 //!
 //! Pauses double from the first to the longest, each made up to a fifth longer or shorter by chance, so
-//! that cameras which were lost together are not all asked at once. A source that has given frames for a
-//! while begins with the first pause again.
+//! that cameras which were lost together are not all asked at once. They count from the start before, so
+//! that one which took long to fail is followed by the next after the first pause. A source that has given
+//! frames for a while begins with the first pause again.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -110,6 +111,8 @@ pub(super) struct Keeper {
     is_up: bool,
     /// When it last gave a frame, or was started.
     heard: Instant,
+    /// When a start was last begun.
+    tried: Instant,
     /// When it became live.
     live_since: Option<Instant>,
     frames: u64,
@@ -120,7 +123,8 @@ impl Keeper {
     /// One whose source is to be started at `now`.
     pub(super) fn new(patience: Option<Patience>, now: Instant) -> Self {
         let (state, live_since) = (SourceState::Starting, None);
-        Self { patience, state, is_up: false, heard: now, live_since, frames: 0, attempt: 0 }
+        let (is_up, heard, tried) = (false, now, now);
+        Self { patience, state, is_up, heard, tried, live_since, frames: 0, attempt: 0 }
     }
 
     /// Has another patience from now on.
@@ -148,6 +152,11 @@ impl Keeper {
             }
             _ => Step::Start,
         }
+    }
+
+    /// A start begins.
+    pub(super) fn trying(&mut self, now: Instant) {
+        self.tried = now;
     }
 
     /// The source was started.
@@ -191,15 +200,20 @@ impl Keeper {
             return;
         }
         self.attempt = self.attempt.saturating_add(1);
-        let next = now + self.pause(chance);
+        let next = (self.tried + self.pause(self.attempt, chance)).max(now + self.pause(1, chance));
         self.state = SourceState::Retrying { loss, attempt: self.attempt, next };
     }
 
-    fn pause(&self, chance: f64) -> Duration {
+    fn pause(&self, attempt: u32, chance: f64) -> Duration {
         let Patience { first_pause, longest_pause, .. } = self.patience.unwrap_or_default();
-        let doublings = self.attempt.saturating_sub(1).min(16);
+        let doublings = attempt.saturating_sub(1).min(16);
         let pause = first_pause.saturating_mul(1 << doublings).min(longest_pause);
         pause.mul_f64(1.0 + JITTER * (2.0 * chance.clamp(0.0, 1.0) - 1.0))
+    }
+
+    /// The source has given its last frame, was taken down, and begins anew at once.
+    pub(super) fn rewound(&mut self) {
+        (self.state, self.is_up) = (SourceState::Starting, false);
     }
 
     /// The source has given its last frame, or can never give one.
@@ -233,8 +247,13 @@ mod tests {
         let now = Clock.now();
         let mut keeper = Keeper::new(Some(Patience::default()), now);
         assert_eq!(keeper.next(now), Step::Start);
-        keeper.started(now);
+        start(&mut keeper, now);
         (keeper, now)
+    }
+
+    fn start(keeper: &mut Keeper, now: Instant) {
+        keeper.trying(now);
+        keeper.started(now);
     }
 
     fn attempt(keeper: &Keeper) -> u32 {
@@ -294,12 +313,12 @@ mod tests {
             let Step::Wait(Some(next)) = keeper.next(now) else { panic!("no pause") };
             pauses.push((next - now).as_millis());
             now = next;
-            keeper.started(now);
+            start(&mut keeper, now);
         }
         assert_eq!(pauses, [100, 200, 400, 800, 1_000, 1_000]);
         assert_eq!(attempt_after(&mut keeper, ms(9_999), &mut now), 7, "it was well for too short");
         keeper.taken_down(EVEN, now);
-        keeper.started(now);
+        start(&mut keeper, now);
         assert_eq!(attempt_after(&mut keeper, ms(10_000), &mut now), 1);
     }
 
@@ -311,6 +330,26 @@ mod tests {
         keeper.note_frames(frames + 2, *now);
         keeper.lost(Loss::Failed, EVEN, *now);
         attempt(keeper)
+    }
+
+    #[test]
+    fn a_start_that_takes_long_to_fail_is_soon_followed_by_the_next() {
+        let (mut keeper, mut now) = started();
+        for _ in 0..9 {
+            start(&mut keeper, now);
+            now += ms(2_000);
+            keeper.lost(Loss::NotStarted, EVEN, now);
+            keeper.taken_down(EVEN, now);
+            assert_eq!(keeper.next(now), Step::Wait(Some(now + ms(100))));
+        }
+    }
+
+    #[test]
+    fn a_recording_that_is_rewound_starts_at_once() {
+        let (mut keeper, now) = started();
+        keeper.note_frames(9, now);
+        keeper.rewound();
+        assert_eq!((keeper.state(), keeper.next(now)), (&SourceState::Starting, Step::Start));
     }
 
     #[test]
@@ -337,7 +376,7 @@ mod tests {
                 prop_assert!(next - now >= ms(80) && next - now <= ms(1_200));
                 now = next;
                 prop_assert_eq!(keeper.next(now), Step::Start);
-                keeper.started(now);
+                start(&mut keeper, now);
             }
         }
     }

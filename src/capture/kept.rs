@@ -18,7 +18,7 @@ use super::error::CaptureError;
 use super::event::{Event, EventKind, Loss, News, NewsKind};
 use super::keeper::{Keeper, Patience, Step};
 use super::mailbox::{Delivery, Mailbox};
-use super::{Bearings, Capture, StreamSpec, start_from};
+use super::{Bearings, Capture, Change, Playback, StreamSpec, start_from};
 use crate::clock::Clock;
 use crate::frame::Budget;
 use crate::outcome::Settled;
@@ -39,6 +39,8 @@ pub struct Keeping {
     incarnation: u64,
     /// Disconnected when the stream before it is over.
     predecessor: Option<Receiver<Infallible>>,
+    /// Of the frames of all starts, those before the latest one.
+    frames_before: u64,
     clock: Clock,
     up: Option<Up>,
     /// How the stream has ended.
@@ -82,6 +84,7 @@ impl Keeping {
             bearings,
             incarnation: 0,
             predecessor: None,
+            frames_before: 0,
             clock,
             up: None,
             end: None,
@@ -135,12 +138,14 @@ impl Keeping {
         let (events, told) = unbounded();
         let (mailbox, settled) = (self.mailbox.open(self.delivery), self.settled.clone());
         let bearings = self.bearings.clone();
+        self.frames_before = bearings.count.load(Ordering::Relaxed);
+        self.keeper.trying(self.clock.now());
         match start_from(&self.spec, mailbox, settled, events, bearings, self.clock) {
             Ok(capture) => {
                 self.up = Some(Up { _capture: capture, events: told });
                 self.keeper.started(self.clock.now());
             }
-            Err(error) => self.lose(error, Loss::NotStarted),
+            Err(error) => self.lose(error),
         }
         self.tell_state();
     }
@@ -187,19 +192,47 @@ impl Keeping {
             recv(at(until)) -> _ => None,
         };
         match kind {
-            Some(EventKind::Ended) => {
-                self.keeper.ended();
-                self.end = Some(Ok(()));
-            }
-            Some(EventKind::Failed(error)) => self.lose(error, Loss::Failed),
+            Some(EventKind::Ended) => self.note_end(),
+            Some(EventKind::Failed(error)) => self.lose(error),
+            Some(EventKind::Changed(change)) => self.note_change(change),
             Some(EventKind::Warning(warning)) => self.tell(NewsKind::Warning(warning)),
             None => {}
         }
         ControlFlow::Continue(())
     }
 
+    /// Whether the source has given a frame since its latest start.
+    fn has_given_frames(&self) -> bool {
+        self.bearings.count.load(Ordering::Relaxed) > self.frames_before
+    }
+
+    /// Notes that the source has given its last frame, or has it begin again. Of one that gives none, that
+    /// would go on for ever.
+    fn note_end(&mut self) {
+        match self.spec.playback {
+            Playback::Loop if self.has_given_frames() => {
+                self.up = None;
+                self.keeper.rewound();
+            }
+            Playback::Loop | Playback::Once => {
+                self.keeper.ended();
+                self.end = Some(Ok(()));
+            }
+        }
+    }
+
+    /// Has a source begin anew that does not go on as it began, if it may.
+    fn note_change(&mut self, change: Change) {
+        if self.spec.patience.is_none() {
+            return self.tell(NewsKind::Warning(change.to_string()));
+        }
+        let (input, reason) = (self.spec.source.to_string(), change.to_string());
+        self.lose(CaptureError::Camera { input, loss: change.loss(), reason });
+    }
+
     /// Notes that the source is lost: for good, if waiting does not help.
-    fn lose(&mut self, error: CaptureError, loss: Loss) {
+    fn lose(&mut self, error: CaptureError) {
+        let loss = if self.has_given_frames() { error.loss() } else { Loss::NotStarted };
         if self.spec.patience.is_some() && error.may_pass() {
             self.keeper.lost(loss, fastrand::f64(), self.clock.now());
             self.tell(NewsKind::Lost(loss, error));
@@ -251,18 +284,26 @@ mod tests {
 
     /// A camera made of GStreamer's test pattern and these elements.
     fn camera(elements: &str) -> Source {
+        stored_as_camera(&format!("is-live=true {elements}"))
+    }
+
+    /// The same for a pattern that comes as fast as it is taken.
+    fn stored_as_camera(elements: &str) -> Source {
+        described(&format!(
+            "description = \"a camera\"\nlive = true\npipeline = \"\"\"\nvideotestsrc {elements}\n\
+             \"\"\"\n"
+        ))
+    }
+
+    fn described(text: &str) -> Source {
         let directory = tempfile::tempdir().unwrap();
-        let text = format!(
-            "description = \"a camera\"\nlive = true\npipeline = \"\"\"\nvideotestsrc is-live=true \
-             {elements}\n\"\"\"\n"
-        );
         fs::write(directory.path().join("camera.toml"), text).unwrap();
         Source::named("camera", &Values::default(), Some(directory.path())).unwrap()
     }
 
     fn run(source: Source, patience: Option<Patience>) -> Run {
         let (name, budget) = (StreamName::new("door"), "1s".parse().unwrap());
-        let spec = StreamSpec { name, source, budget, patience };
+        let spec = StreamSpec { name, source, budget, patience, playback: Playback::Loop };
         let (mailbox, frames) = mailbox::mailbox();
         let ((orders, told), (tell, news), (settled, _)) = (unbounded(), unbounded(), unbounded());
         let to = (Arc::new(mailbox), Delivery::NewestWins);
@@ -313,7 +354,7 @@ mod tests {
             assert!(latest < Some(number), "{number} after {latest:?}");
             latest = Some(number);
         }
-        assert_eq!([run.loss(), run.loss(), run.loss()], [Loss::Failed; 3]);
+        assert_eq!([run.loss(), run.loss(), run.loss()], [Loss::Ended; 3]);
         // Frames that nobody took are superseded; the last one is still there.
         while run.frames.take().is_some_and(|frame| frame.ticket.account().origin.id.number < 12) {}
         drop(run.orders);
@@ -342,7 +383,8 @@ mod tests {
     fn a_stream_waits_for_the_one_whose_place_it_takes_and_goes_on_with_its_numbers() {
         let source = camera("! video/x-raw,width=16,height=16");
         let (name, budget) = (StreamName::new("door"), "1s".parse().unwrap());
-        let spec = StreamSpec { name, source, budget, patience: Some(HASTY) };
+        let spec =
+            StreamSpec { name, source, budget, patience: Some(HASTY), playback: Playback::Once };
         let (mailbox, frames) = mailbox::mailbox();
         let ((orders, told), (tell, news), (settled, _)) = (unbounded(), unbounded(), unbounded());
         let (before, predecessor) = crossbeam_channel::bounded(0);
@@ -373,9 +415,65 @@ mod tests {
         let source = Source::parse("rtsp://127.0.0.1:1/live", None).unwrap();
         let run = run(source, Some(HASTY));
         for _ in 0..3 {
-            assert!(matches!(run.loss(), Loss::NotStarted | Loss::Failed));
+            assert_eq!(run.loss(), Loss::NotStarted);
         }
         run.stop();
+    }
+
+    #[test]
+    fn a_camera_whose_pictures_change_their_size_is_started_again() {
+        let sizes = "num-buffers=5 ! video/x-raw,width=16,height=16 ! concat name=c \
+                     videotestsrc is-live=true ! video/x-raw,width=32,height=16 ! c. c.";
+        let run = run(camera(sizes), Some(HASTY));
+        assert_eq!([run.loss(), run.loss()], [Loss::Resized; 2]);
+        run.stop();
+    }
+
+    #[test]
+    fn a_camera_whose_time_jumps_is_started_again() {
+        let back = "num-buffers=3 timestamp-offset=60000000000 ! concat name=c adjust-base=false \
+                    videotestsrc ! c. c.";
+        let ahead = "num-buffers=3 ! concat name=c adjust-base=false \
+                     videotestsrc timestamp-offset=60000000000 ! c. c.";
+        for elements in [back, ahead] {
+            let run = run(stored_as_camera(elements), Some(HASTY));
+            assert_eq!([run.loss(), run.loss()], [Loss::TimeJump; 2], "{elements}");
+            run.stop();
+        }
+    }
+
+    #[test]
+    fn a_camera_that_sends_rubbish_is_started_again() {
+        let rubbish = "num-buffers=3 ! video/x-raw,width=16,height=16 ! jpegenc ! concat name=c \
+                       fakesrc sizetype=fixed sizemax=999 filltype=pattern ! \
+                       image/jpeg,width=16,height=16,framerate=30/1 ! c. c. ! jpegdec max-errors=0";
+        let run = run(stored_as_camera(rubbish), Some(HASTY));
+        assert_eq!([run.loss(), run.loss()], [Loss::Undecodable; 2]);
+        run.stop();
+    }
+
+    #[test]
+    fn a_recording_that_loops_is_numbered_on() {
+        let description = "description = ''\nlive = false\npipeline = 'videotestsrc num-buffers=5 \
+                           ! video/x-raw,width=16,height=16,framerate=100/1'";
+        let run = run(described(description), None);
+        let mut latest = None;
+        while latest < Some(23) {
+            let number = run.frames.take().unwrap().ticket.account().origin.id.number;
+            assert!(latest < Some(number), "{number} after {latest:?}");
+            latest = Some(number);
+        }
+        assert!(!run.news.try_iter().any(|news| matches!(news.kind, NewsKind::Lost(..))));
+        drop(run.orders);
+        run.thread.join().unwrap();
+    }
+
+    #[test]
+    fn a_recording_without_frames_does_not_loop_for_ever() {
+        let description = "description = ''\nlive = false\nends = true\n\
+                           pipeline = 'videotestsrc num-buffers=5 ! valve drop=true'";
+        let run = run(described(description), None);
+        assert!(matches!(run.end(), Err(CaptureError::NoVideo { .. })));
     }
 
     #[test]

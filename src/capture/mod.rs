@@ -15,7 +15,9 @@
 //! - **Invariant:** only elements that a description names go to the network; content cannot.
 //! - **Invariant:** pixels are not copied: a picture is a mapped buffer of the decoder.
 
+mod argus;
 mod autoplug;
+mod change;
 mod description;
 mod error;
 mod event;
@@ -43,6 +45,7 @@ use std::time::Duration;
 
 use crossbeam_channel::Sender;
 
+pub use self::change::Change;
 pub use self::description::Values;
 pub use self::error::CaptureError;
 pub use self::event::{Event, EventKind, Loss, News, NewsKind};
@@ -75,6 +78,18 @@ pub struct StreamSpec {
     /// How long one waits for its frames, and for its return when it is lost; `None` if what is lost
     /// stays lost, and silence is no fault.
     pub patience: Option<Patience>,
+    /// How often a recording is played.
+    pub playback: Playback,
+}
+
+/// How often a recording is played.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Playback {
+    /// Once.
+    #[default]
+    Once,
+    /// Over and over; its frames are numbered on.
+    Loop,
 }
 
 /// How much there is to capture.
@@ -152,8 +167,8 @@ fn start_from(
             Running::Images(images)
         }
         Kind::Pipeline(recipe) => {
-            let watch = watch(spec, recipe, &registrar, events);
-            let intake = Intake { registrar, mailbox, flow: recipe.flow };
+            let watch = Arc::new(watch(spec, recipe, &registrar, events));
+            let intake = Intake::new(registrar, mailbox, Arc::clone(&watch));
             Running::Pipeline(RunningPipeline::start(recipe, intake, watch)?)
         }
     };
@@ -170,6 +185,7 @@ fn watch(
         stream: spec.name.clone(),
         input: spec.source.to_string(),
         flow: recipe.flow,
+        device: recipe.device(),
         secrets: recipe.secrets.clone(),
         count: Arc::clone(&registrar.count),
         events,

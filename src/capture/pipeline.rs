@@ -41,13 +41,12 @@ impl RunningPipeline {
     pub(super) fn start(
         recipe: &Recipe,
         intake: Intake,
-        watch: Watch,
+        watch: Arc<Watch>,
     ) -> Result<Self, CaptureError> {
         init()?;
         let pipeline = build(recipe, &watch.input)?;
         let gate = intake.mailbox.gate();
         prepare_sink(&pipeline, recipe, intake)?;
-        let watch = Arc::new(watch);
         autoplug::forbid_fetching(&pipeline, &watch);
         let listener = Arc::clone(&watch);
         if let Some(bus) = pipeline.bus() {

@@ -5,6 +5,7 @@
 //! counted. Under [`Delivery::Lossless`] it waits in [`mailbox::Sender::post`], and with it the
 //! decoder: this is the back-pressure of replay.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use gstreamer::prelude::*;
@@ -13,9 +14,11 @@ use gstreamer_app::{AppSink, AppSinkCallbacks};
 use gstreamer_video::{VideoFormat, VideoFrame, VideoFrameExt, VideoInfo, video_frame::Readable};
 use thiserror::Error;
 
+use super::change::Constancy;
 use super::description::Flow;
 use super::mailbox::{self, Closed, Delivery};
 use super::registrar::{Moment, Registrar};
+use super::watch::Watch;
 use crate::frame::{Frame, Picture, PictureError, PixelFormat};
 use crate::outcome::{Failure, Outcome, Stage};
 
@@ -25,9 +28,10 @@ const OLDEST: Duration = Duration::from_secs(10);
 
 /// Makes frames of samples and posts them.
 pub(super) struct Intake {
-    pub(super) registrar: Registrar,
+    registrar: Registrar,
     pub(super) mailbox: mailbox::Sender,
-    pub(super) flow: Flow,
+    watch: Arc<Watch>,
+    constancy: Constancy,
 }
 
 /// Why a sample is no picture.
@@ -46,6 +50,11 @@ enum SampleError {
 }
 
 impl Intake {
+    /// Of one start of a source.
+    pub(super) fn new(registrar: Registrar, mailbox: mailbox::Sender, watch: Arc<Watch>) -> Self {
+        Self { registrar, mailbox, watch, constancy: Constancy::default() }
+    }
+
     /// What the appsink calls.
     pub(super) fn callbacks(mut self) -> AppSinkCallbacks {
         let gate = self.mailbox.gate();
@@ -57,11 +66,16 @@ impl Intake {
 
     fn accept(&mut self, sink: &AppSink) -> Result<FlowSuccess, FlowError> {
         let sample = sink.pull_sample().map_err(|_| FlowError::Flushing)?;
-        let moment = Moment::ago(self.age(sink, &sample), self.registrar.clock);
+        let stamped = stamped(&sample);
+        self.look_at_stamp(stamped);
+        let moment = Moment::ago(self.age(sink, stamped), self.registrar.clock);
         let pts = sample.buffer().and_then(|buffer| buffer.pts()).map(Duration::from);
         let ticket = self.registrar.open(moment, pts, None);
         match picture(&sample) {
-            Ok(picture) => self.post(Frame { picture, ticket }),
+            Ok(picture) => {
+                self.look_at_size(&picture);
+                self.post(Frame { picture, ticket })
+            }
             Err(error) => {
                 ticket.report(Outcome::Failed(Failure::new(Stage::Capture, &error)));
                 Ok(FlowSuccess::Ok)
@@ -70,12 +84,31 @@ impl Intake {
     }
 
     /// How long ago the source gave the sample; zero where the pipeline does not run by the clock.
-    fn age(&self, sink: &AppSink, sample: &Sample) -> Duration {
+    fn age(&self, sink: &AppSink, stamped: Option<ClockTime>) -> Duration {
         match self.mailbox.delivery() {
-            Delivery::NewestWins => {
-                age(sink, sample).map(|age| plausible(age, self.flow)).unwrap_or_default()
+            Delivery::NewestWins if self.constancy.is_on_time() => {
+                age(sink, stamped).map(|age| plausible(age, self.watch.flow)).unwrap_or_default()
             }
-            Delivery::Lossless => Duration::ZERO,
+            Delivery::NewestWins | Delivery::Lossless => Duration::ZERO,
+        }
+    }
+
+    /// Tells of a live source whose stamps jump. Those of a file may.
+    fn look_at_stamp(&mut self, stamped: Option<ClockTime>) {
+        let Some(stamped) = stamped.filter(|_| self.watch.flow.is_live()) else { return };
+        let now = self.registrar.clock.now();
+        if let Some(change) = self.constancy.note_stamp(stamped.into(), now) {
+            self.watch.note_change(change);
+        }
+    }
+
+    /// Tells of a live source whose pictures change their size. Those of a file may.
+    fn look_at_size(&mut self, picture: &Picture) {
+        if !self.watch.flow.is_live() {
+            return;
+        }
+        if let Some(change) = self.constancy.note_size((picture.width(), picture.height())) {
+            self.watch.note_change(change);
         }
     }
 
@@ -88,11 +121,15 @@ impl Intake {
     }
 }
 
-/// The running time now, less the running time that the sample's stamp stands for.
-fn age(sink: &AppSink, sample: &Sample) -> Option<Duration> {
+/// The running time that the sample's stamp stands for.
+fn stamped(sample: &Sample) -> Option<ClockTime> {
     let pts = sample.buffer()?.pts()?;
-    let stamped = sample.segment()?.downcast_ref::<ClockTime>()?.to_running_time(pts)?;
-    sink.current_running_time()?.checked_sub(stamped).map(Duration::from)
+    sample.segment()?.downcast_ref::<ClockTime>()?.to_running_time(pts)
+}
+
+/// The running time now, less that of the stamp.
+fn age(sink: &AppSink, stamped: Option<ClockTime>) -> Option<Duration> {
+    sink.current_running_time()?.checked_sub(stamped?).map(Duration::from)
 }
 
 /// `age`, unless a camera cannot have it. The stamps of a file are its frames' due times: one that

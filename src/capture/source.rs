@@ -18,10 +18,12 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 
+use super::argus;
 use super::description::{Description, Flow, Values};
 use super::error::CaptureError;
 use super::image_list;
 use super::launch::Launch;
+use super::watch::Device;
 use crate::redact::{Secrets, decoded, redact};
 use crate::scene::Continuity;
 
@@ -52,6 +54,16 @@ pub(super) struct Recipe {
     pub(super) launches: Vec<Launch>,
     /// What must not be shown of what GStreamer says.
     pub(super) secrets: Secrets,
+}
+
+impl Recipe {
+    /// What its pictures come through.
+    pub(super) fn device(&self) -> Device {
+        match self.launches.iter().any(|launch| launch.text.contains(argus::ELEMENT)) {
+            true => Device::Argus,
+            false => Device::Camera,
+        }
+    }
 }
 
 impl Source {

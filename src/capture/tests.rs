@@ -70,6 +70,7 @@ impl Bench {
             source: source.clone(),
             budget,
             patience: None,
+            playback: Playback::Once,
         };
         start(&spec, sender, self.settle.clone(), self.send_event.clone(), Clock)
     }
@@ -80,6 +81,7 @@ impl Bench {
         loop {
             match self.events.recv_timeout(PATIENCE).expect("the stream hangs").kind {
                 EventKind::Warning(words) => warnings.push(words),
+                EventKind::Changed(change) => warnings.push(change.to_string()),
                 last => return (last, warnings),
             }
         }

@@ -13,14 +13,16 @@ use gstreamer::{
     StateChangeSuccess, StreamError,
 };
 
+use super::argus;
+use super::change::Change;
 use super::description::Flow;
 use super::error::CaptureError;
-use super::event::{Event, EventKind};
+use super::event::{Event, EventKind, Loss};
 use crate::frame::StreamName;
 use crate::redact::Secrets;
 
 /// What is said of a camera that ends in good order, as an RTSP server does that is switched off.
-const LOST: &str = "it ended the stream (check that it is on and connected)";
+const LOST: &str = "it ended the stream";
 
 /// What is said of a file that names others.
 const PLAYLIST: &str = "it is a playlist, and what it names is not fetched: name one of its videos";
@@ -31,11 +33,21 @@ pub(super) struct Watch {
     /// The source, as it may be shown.
     pub(super) input: String,
     pub(super) flow: Flow,
+    pub(super) device: Device,
     pub(super) secrets: Secrets,
     /// Frames so far.
     pub(super) count: Arc<AtomicU64>,
     pub(super) events: Sender<Event>,
     pub(super) state: Mutex<State>,
+}
+
+/// What a live source's pictures come through, which is what can be mended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Device {
+    /// The camera service of a Jetson.
+    Argus,
+    /// Anything else.
+    Camera,
 }
 
 /// What was heard so far.
@@ -112,6 +124,11 @@ impl Watch {
         self.finish(Err(self.unexplained()));
     }
 
+    /// It goes on, but not as it began.
+    pub(super) fn note_change(&self, change: Change) {
+        self.send(EventKind::Changed(change));
+    }
+
     /// What it plays only names other things, which are not fetched.
     pub(super) fn note_playlist(&self) {
         self.lock().is_playlist = true;
@@ -121,7 +138,9 @@ impl Watch {
     fn unexplained(&self) -> CaptureError {
         let input = self.input.clone();
         if self.flow.is_live() {
-            return CaptureError::Camera { input, reason: "it does not start".into() };
+            let remedy = self.remedy(ResourceError::Failed, "");
+            let reason = format!("it does not start ({remedy})");
+            return CaptureError::Camera { input, loss: Loss::NotStarted, reason };
         }
         CaptureError::Undecodable { input, reason: "it is damaged, or cut off".into() }
     }
@@ -136,13 +155,16 @@ impl Watch {
         self.finish(match self.flow {
             Flow::Stored if self.frames() == 0 => Err(CaptureError::NoVideo { input }),
             Flow::Stored | Flow::Limited => Ok(()),
-            Flow::Endless => Err(CaptureError::Camera { input, reason: LOST.into() }),
+            Flow::Endless => {
+                let reason = format!("{LOST} ({})", self.remedy(ResourceError::Failed, ""));
+                Err(CaptureError::Camera { input, loss: Loss::Ended, reason })
+            }
         });
     }
 
     fn fail(&self, message: &Error) {
         self.debug(message.debug().as_deref());
-        let error = self.explain(&message.error());
+        let error = self.explain(&message.error(), &message.debug().unwrap_or_default());
         self.finish(Err(error));
     }
 
@@ -187,7 +209,8 @@ impl Watch {
         self.lock().missing.push(MissingDecoder { name, is_video });
     }
 
-    fn explain(&self, error: &gstreamer::glib::Error) -> CaptureError {
+    /// The error in words; `detail` is what it says for programmers.
+    fn explain(&self, error: &gstreamer::glib::Error, detail: &str) -> CaptureError {
         let input = self.input.clone();
         let words = self.secrets.hide(error.message());
         if self.lock().is_playlist {
@@ -197,10 +220,10 @@ impl Watch {
             return missing;
         }
         if let Some(kind) = error.kind::<ResourceError>() {
-            return self.explain_resource(kind, words);
+            return self.explain_resource(kind, words, detail);
         }
         if self.flow.is_live() {
-            return CaptureError::Camera { input, reason: words };
+            return CaptureError::Camera { input, loss: loss(error), reason: words };
         }
         if finds_no_video(error) {
             return CaptureError::NoVideo { input };
@@ -221,13 +244,22 @@ impl Watch {
         })
     }
 
-    fn explain_resource(&self, kind: ResourceError, words: String) -> CaptureError {
+    fn explain_resource(&self, kind: ResourceError, words: String, detail: &str) -> CaptureError {
         let input = self.input.clone();
         if self.flow.is_live() {
-            let remedy = camera_remedy(kind);
-            return CaptureError::Camera { input, reason: format!("{words} ({remedy})") };
+            let remedy = self.remedy(kind, &format!("{words} {detail}"));
+            let reason = format!("{words} ({remedy})");
+            return CaptureError::Camera { input, loss: Loss::Failed, reason };
         }
         CaptureError::MissingInput { input, fault: words }
+    }
+
+    /// What to do about a live source that says such `words`.
+    fn remedy(&self, kind: ResourceError, words: &str) -> &'static str {
+        match self.device {
+            Device::Argus => argus::remedy(words),
+            Device::Camera => camera_remedy(kind),
+        }
     }
 
     fn reason(&self, error: &gstreamer::glib::Error, words: &str) -> String {
@@ -257,6 +289,22 @@ fn finds_no_video(error: &gstreamer::glib::Error) -> bool {
     error.is::<gstreamer::ParseError>() || error.matches(CoreError::MissingPlugin)
 }
 
+/// How a live source is lost by the error, which is none of its device.
+fn loss(error: &gstreamer::glib::Error) -> Loss {
+    match error.kind::<StreamError>() {
+        Some(
+            StreamError::Decode
+            | StreamError::Demux
+            | StreamError::Format
+            | StreamError::WrongType
+            | StreamError::TypeNotFound
+            | StreamError::CodecNotFound,
+        ) => Loss::Undecodable,
+        // Among others what is said where data no longer flows, whatever the cause.
+        _ => Loss::Failed,
+    }
+}
+
 fn camera_remedy(kind: ResourceError) -> &'static str {
     match kind {
         ResourceError::Busy => "another program uses it",
@@ -278,6 +326,7 @@ mod tests {
             stream: StreamName::new("test"),
             input: "clip.mp4".into(),
             flow: Flow::Stored,
+            device: Device::Camera,
             secrets: Secrets::default(),
             count: Arc::default(),
             events,

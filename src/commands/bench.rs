@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::equipment::{self, Choice, Execution};
 use super::{Context, Failure, stdout};
 use crate::capture::mailbox::{self, Delivery};
-use crate::capture::{self, EventKind, Source, StreamSpec};
+use crate::capture::{self, EventKind, Playback, Source, StreamSpec};
 use crate::daemon::{self, Plan, Setup, StreamPlan};
 use crate::frame::{Budget, StreamName};
 use crate::inference::{LateLimits, Preprocessor, Roster, Widths};
@@ -65,6 +65,7 @@ pub fn run(arguments: Arguments, context: &Context) -> Result<(), Failure> {
         source: Source::parse(&arguments.video, context.places.pipelines().as_deref())?,
         budget: "1h".parse::<Budget>().map_err(anyhow::Error::from)?,
         patience: None,
+        playback: Playback::Once,
     };
     let manifests = equipment::of_named_width(equipment::manifests(
         &context.places.models()?,

@@ -7,7 +7,7 @@ use super::catalogue::{self, ModelFault};
 use super::equipment::{self, AdaptiveFault};
 use super::playing::delivery;
 use super::{ExitCode, Failure, Places};
-use crate::capture::{CaptureError, Patience, Source, StreamSpec};
+use crate::capture::{CaptureError, Patience, Playback, Source, StreamSpec};
 use crate::config::{Config, Fault, Faults, Located, Location, PolicyKind, StreamConfig};
 use crate::daemon::StreamPlan;
 use crate::models::{Manifest, ModelId};
@@ -93,6 +93,11 @@ impl<'a> Survey<'a> {
     fn stream(&mut self, stream: &StreamConfig, pipelines: Option<&Path>) -> Option<StreamPlan> {
         let text = &stream.source.value;
         match Source::parse_with(text, &stream.parameters, pipelines) {
+            Ok(source) if stream.playback == Playback::Loop && source.is_live() => {
+                let remedy = "leave `loop` out: a live source goes on by itself";
+                self.faults.push(stream.source.location.fault("this cannot be looped", remedy));
+                None
+            }
             Ok(source) => Some(plan(stream, source)),
             Err(error) => {
                 match remedy(&error) {
@@ -246,10 +251,10 @@ impl<'a> Survey<'a> {
 
 fn plan(stream: &StreamConfig, source: Source) -> StreamPlan {
     let delivery = delivery(&source, stream.pace);
-    let StreamConfig { budget, stall_after, every, target_rate, terms, .. } = *stream;
+    let StreamConfig { budget, stall_after, every, target_rate, terms, playback, .. } = *stream;
     // What is lost of a recording does not come back.
     let patience = source.is_live().then(|| Patience { stall_after, ..Patience::default() });
-    let spec = StreamSpec { name: stream.name.clone(), source, budget, patience };
+    let spec = StreamSpec { name: stream.name.clone(), source, budget, patience, playback };
     StreamPlan { spec, delivery, every, target_rate, terms }
 }
 

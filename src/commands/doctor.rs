@@ -5,7 +5,7 @@ use std::fmt::Display;
 use clap::Parser;
 
 use super::{Context, ExitCode, Failure, stdout};
-use crate::capture::inventory::{self, ELEMENTS};
+use crate::capture::inventory::{self, CODECS, Decoder, ELEMENTS, Engine};
 use crate::models::{self, Manifest, ManifestEntry, ManifestError, Provider};
 use crate::onnx::Runtime;
 use crate::premodel::Premodel;
@@ -30,6 +30,7 @@ ok: it is there. absent: some inputs or machines need it. MISSING: it is needed;
 pub fn run(_arguments: &Arguments, context: &Context) -> Result<(), Failure> {
     let mut report = Report { needed: 0, written: Ok(()) };
     gstreamer(&mut report);
+    decoders(&mut report);
     onnxruntime(&mut report, context);
     models(&mut report, context);
     premodel(&mut report, context);
@@ -89,6 +90,26 @@ fn gstreamer(report: &mut Report) {
                 report.missing(part, inventory::remedy(element.name));
             }
             Ok(false) => report.absent(part, inventory::remedy(element.name)),
+            Err(error) => report.missing_as(part, &error.into()),
+        }
+    }
+}
+
+/// Who decodes what cameras and recordings send.
+fn decoders(report: &mut Report) {
+    for (codec, media) in CODECS {
+        let part = format!("decoder of {codec}");
+        match inventory::decoder(media) {
+            Ok(Some(Decoder { element, engine: Engine::Hardware })) => {
+                report.ok(part, format!("{element}, in hardware"));
+            }
+            Ok(Some(Decoder { element, engine: Engine::Software })) => {
+                report.ok(part, format!("{element}, in software"));
+            }
+            Ok(None) => report.absent(
+                part,
+                "apt install gstreamer1.0-libav gstreamer1.0-plugins-good gstreamer1.0-plugins-bad",
+            ),
             Err(error) => report.missing_as(part, &error.into()),
         }
     }

@@ -12,7 +12,7 @@ use super::equipment::{self, Execution, Wish};
 use super::playing::{SummaryFile, delivery, finish};
 use super::{Context, Failure, Places, Talk, configured, stderr};
 use crate::adaptive::Target;
-use crate::capture::{Source, StreamSpec};
+use crate::capture::{Playback, Source, StreamSpec};
 use crate::config::{Config, PolicyKind};
 use crate::daemon::{self, Plan, Setup, StreamPlan};
 use crate::frame::{Budget, Pace, StreamName};
@@ -213,7 +213,8 @@ impl Arguments {
             let name = StreamName::new(&unused_name(&source, &mut names));
             let pace = if self.realtime { Pace::Clock } else { Pace::Work };
             let delivery = delivery(&source, pace);
-            let spec = StreamSpec { name, source, budget: self.budget, patience: None };
+            let (patience, playback) = (None, Playback::Once);
+            let spec = StreamSpec { name, source, budget: self.budget, patience, playback };
             let terms = Terms::default();
             let (every, target_rate) = (self.every, self.target_rate);
             streams.push(StreamPlan { spec, delivery, every, target_rate, terms });

@@ -10,7 +10,7 @@ use clap::Parser;
 
 use super::configured::{self, Found};
 use super::equipment::{self, Execution, Wish};
-use super::playing::finish;
+use super::playing::{SummaryFile, finish};
 use super::{Context, ExitCode, Failure, Places};
 use crate::config::{Config, Faults, Location, PolicyKind};
 use crate::daemon::{self, Plan, Reload, ServiceSignals, Setup};
@@ -29,6 +29,10 @@ pub struct Arguments {
     /// The configuration file
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+
+    /// Write the summary to this file at the end, as JSON
+    #[arg(long, value_name = "FILE")]
+    summary: Option<PathBuf>,
 }
 
 const EXAMPLES: &str = "\
@@ -43,6 +47,7 @@ is wrong with them, it says what, and the old ones go on.";
 /// Runs `run`.
 pub fn run(arguments: Arguments, context: Context) -> Result<(), Failure> {
     let written = Written::read(&arguments.config, &context.places)?;
+    let summary = arguments.summary.as_deref().map(SummaryFile::create).transpose()?;
     let operations = Arc::new(Operations::new(context.clock));
     for stream in &written.found.streams {
         operations.declare(&stream.spec.name, &stream.spec.source.to_string());
@@ -68,7 +73,7 @@ pub fn run(arguments: Arguments, context: Context) -> Result<(), Failure> {
     let reload = Some(Reload { asked: reload, renew });
     let report = daemon::run(Plan { setup, reload, sink, progress, operations }, &stop, clock)?;
     drop(endpoints);
-    finish(report, None, log)
+    finish(report, summary, log)
 }
 
 /// A configuration that was found to be in order.

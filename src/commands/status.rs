@@ -94,7 +94,7 @@ fn streams(streams: &[StreamStatus]) -> Table {
             (stream.frames.classified + stream.frames.reused).to_string(),
             in_time.unwrap_or_else(|| "-".to_owned()),
             stream.missed_deadline.to_string(),
-            (losses.not_started + losses.failed + losses.stalled).to_string(),
+            losses.total().to_string(),
             stream.source.clone(),
         ]);
     }

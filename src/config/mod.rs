@@ -29,6 +29,7 @@ pub use fault::{Fault, Faults, Located, Location};
 pub use policy::{PolicyError, PolicyKind};
 
 use crate::adaptive::Target;
+use crate::capture::Playback;
 use crate::frame::{Budget, Pace, StreamName};
 use crate::inference::{LateLimits, Widths};
 use crate::models::{ModelId, Provider};
@@ -114,6 +115,8 @@ pub struct StreamConfig {
     pub budget: Budget,
     /// A camera that gives no frame for so long is started again.
     pub stall_after: Duration,
+    /// How often a recording is played (`loop = true`: over and over).
+    pub playback: Playback,
     /// One frame in so many is classified; those between reuse its answer.
     pub every: NonZeroUsize,
     /// Frames per second that are classified at most; `None` for all.

@@ -11,7 +11,7 @@ use super::fault::{Fault, Faults, Located};
 use super::policy::PolicyKind;
 use super::value::{self, located};
 use super::{Config, ModelsConfig, OutputConfig, PolicyConfig, SchedulerConfig, StreamConfig};
-use crate::capture::Patience;
+use crate::capture::{Patience, Playback};
 use crate::frame::{Pace, StreamName};
 use crate::inference::{LateLimits, Widths};
 use crate::models::Provider;
@@ -203,6 +203,13 @@ fn stream(
         node.document.note(fault);
     }
     let pace = section.optional("realtime", value::pace).unwrap_or(Pace::Clock);
+    let playback = section.optional("loop", located(value::playback));
+    if let Some(playback) = &playback
+        && (playback.value, pace) == (Playback::Loop, Pace::Work)
+    {
+        let problem = "what never ends is paced by the clock";
+        node.document.note(playback.location.fault(problem, "write realtime = true"));
+    }
     let parameters = section.optional("parameters", value::parameters).unwrap_or_default();
     let terms = terms(&mut section);
     section.finish();
@@ -214,6 +221,7 @@ fn stream(
         parameters,
         budget: budget?,
         stall_after: stall_after.unwrap_or(Patience::default().stall_after),
+        playback: playback.map(|playback| playback.value).unwrap_or_default(),
         every: every.unwrap_or(ONE),
         target_rate: target_rate.map(|rate| rate.value),
         pace,

@@ -65,6 +65,7 @@ fn a_file_with_every_key() {
         [[stream]]
         name = "yard"
         source = "clips/*.jpg"
+        loop = true
         budget = "1h"
         target_rate = 7.5
         "#,
@@ -96,6 +97,7 @@ fn a_file_with_every_key() {
     assert_eq!((yard.every.get(), yard.pace, yard.parameters.len()), (1, Pace::Clock, 0));
     assert_eq!(yard.terms, Terms::default());
     assert_eq!([door, yard].map(|stream| stream.stall_after.as_secs()), [2, 5]);
+    assert_eq!([door, yard].map(|stream| stream.playback), [Playback::Once, Playback::Loop]);
     assert_eq!((door.target_rate, yard.target_rate), (None, "7.5".parse().ok()));
 }
 

@@ -14,6 +14,7 @@ use super::document::{Node, choice};
 use super::fault::{Fault, Located};
 use super::policy::{PolicyError, PolicyKind};
 use crate::adaptive::Target;
+use crate::capture::Playback;
 use crate::frame::{Budget, BudgetError, Pace, StreamName};
 use crate::models::{ModelId, Provider};
 use crate::scheduler::estimate::OnTime;
@@ -154,6 +155,15 @@ pub(crate) fn pace(node: &Node<'_>) -> Result<Pace, Fault> {
     match node.value.get_ref() {
         DeValue::Boolean(true) => Ok(Pace::Clock),
         DeValue::Boolean(false) => Ok(Pace::Work),
+        _ => Err(node.wrong_type("true or false, without quotes")),
+    }
+}
+
+/// How often a recording is played.
+pub(super) fn playback(node: &Node<'_>) -> Result<Playback, Fault> {
+    match node.value.get_ref() {
+        DeValue::Boolean(true) => Ok(Playback::Loop),
+        DeValue::Boolean(false) => Ok(Playback::Once),
         _ => Err(node.wrong_type("true or false, without quotes")),
     }
 }

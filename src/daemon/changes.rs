@@ -70,8 +70,9 @@ pub(super) fn changes(
 
 fn change(current: Option<Current<'_>>, planned: &StreamPlan) -> Change {
     let Some(Current { plan, state }) = current else { return Change::Begins };
-    let is_same =
-        plan.spec.source.is_same_as(&planned.spec.source) && plan.delivery == planned.delivery;
+    let is_same = plan.spec.source.is_same_as(&planned.spec.source)
+        && plan.spec.playback == planned.spec.playback
+        && plan.delivery == planned.delivery;
     match (state, is_same) {
         (State::Running, true) => Change::GoesOn,
         (State::Running, false) => Change::IsRebuilt,
@@ -113,14 +114,14 @@ fn verb(change: Change, count: usize) -> &'static str {
 mod tests {
     use super::*;
     use crate::capture::mailbox::Delivery;
-    use crate::capture::{Patience, Source, StreamSpec};
+    use crate::capture::{Patience, Playback, Source, StreamSpec};
     use crate::scheduler::Terms;
     use crate::select::Every;
 
     fn plan(name: &str, source: &str) -> StreamPlan {
         let (name, source) = (StreamName::new(name), Source::parse(source, None).unwrap());
         let (budget, patience) = ("1s".parse().unwrap(), Some(Patience::default()));
-        let spec = StreamSpec { name, source, budget, patience };
+        let spec = StreamSpec { name, source, budget, patience, playback: Playback::Once };
         let (delivery, every, terms) = (Delivery::NewestWins, Every::MIN, Terms::default());
         StreamPlan { spec, delivery, every, target_rate: None, terms }
     }

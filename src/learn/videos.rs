@@ -12,7 +12,9 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, bounded, select, unbounded};
 
 use crate::capture::mailbox::{self, Delivery};
-use crate::capture::{self, Capture, CaptureError, EventKind, Extent, Source, StreamSpec};
+use crate::capture::{
+    self, Capture, CaptureError, EventKind, Extent, Playback, Source, StreamSpec,
+};
 use crate::clock::Clock;
 use crate::frame::{Budget, Picture, StreamName};
 use crate::outcome::{Outcome, Settled};
@@ -91,7 +93,8 @@ impl Recording {
 
     fn spec(&self) -> StreamSpec {
         let (name, source) = (StreamName::new(&self.name), self.source.clone());
-        StreamSpec { name, source, budget: Budget::LONGEST, patience: None }
+        let playback = Playback::Once;
+        StreamSpec { name, source, budget: Budget::LONGEST, patience: None, playback }
     }
 }
 
@@ -128,6 +131,7 @@ fn last_event(
             recv(left) -> _ => told.try_iter().find(|event| event.kind.is_last())?,
         };
         match event.kind {
+            EventKind::Changed(change) => log::warn!("{}: {change}", event.stream),
             EventKind::Warning(warning) => log::warn!("{}: {warning}", event.stream),
             EventKind::Ended => return None,
             EventKind::Failed(error) => return Some(error),

@@ -266,6 +266,10 @@ fn place_of(loss: Loss) -> usize {
     match loss {
         Loss::NotStarted => 0,
         Loss::Failed => 1,
-        Loss::Stalled => 2,
+        Loss::Ended => 2,
+        Loss::Stalled => 3,
+        Loss::Undecodable => 4,
+        Loss::Resized => 5,
+        Loss::TimeJump => 6,
     }
 }

@@ -63,7 +63,7 @@ pub struct StreamStatus {
     pub state: String,
     /// For how long.
     pub state_for_s: f64,
-    /// Of one that is retrying: how it was lost (`not_started`, `failed`, `stalled`).
+    /// Of one that is retrying: how it was lost (one of [`Losses`]).
     pub loss: Option<String>,
     /// Of one that is retrying: how often in a row.
     pub attempt: Option<u32>,
@@ -114,14 +114,30 @@ impl Frames {
 }
 
 /// How often a source was lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Losses {
     /// It could not be started.
     pub not_started: u64,
-    /// It broke, or a camera ended it.
+    /// It broke.
     pub failed: u64,
+    /// A camera ended it.
+    pub ended: u64,
     /// It gave no frame for too long.
     pub stalled: u64,
+    /// What it sends could not be decoded.
+    pub undecodable: u64,
+    /// Its pictures changed their size.
+    pub resized: u64,
+    /// Its timestamps jumped.
+    pub time_jump: u64,
+}
+
+impl Losses {
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        let Self { not_started, failed, ended, stalled, undecodable, resized, time_jump } = self;
+        [not_started, failed, ended, stalled, undecodable, resized, time_jump].into_iter().sum()
+    }
 }
 
 /// An error of a stream.

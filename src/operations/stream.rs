@@ -150,7 +150,11 @@ impl StreamBoard {
             losses: Losses {
                 not_started: self.meters.losses(Loss::NotStarted),
                 failed: self.meters.losses(Loss::Failed),
+                ended: self.meters.losses(Loss::Ended),
                 stalled: self.meters.losses(Loss::Stalled),
+                undecodable: self.meters.losses(Loss::Undecodable),
+                resized: self.meters.losses(Loss::Resized),
+                time_jump: self.meters.losses(Loss::TimeJump),
             },
             recoveries: self.meters.recoveries.get(),
             errors,
@@ -209,7 +213,7 @@ mod tests {
         board.note_state(&retrying(Loss::NotStarted, 2, now), now);
         board.note_state(&SourceState::Live, now);
         let status = board.status(&StreamName::new("door"), now);
-        assert_eq!(status.losses, Losses { not_started: 1, failed: 0, stalled: 1 });
+        assert_eq!(status.losses, Losses { not_started: 1, stalled: 1, ..Losses::default() });
         assert_eq!((status.recoveries, &*status.state), (1, "live"));
     }
 

@@ -93,7 +93,11 @@ fn the_document_is_as_its_schema_says_and_names_the_latest_errors() {
     let news = |kind| {
         operations.note_news(&News { stream: StreamName::new("test"), incarnation: 1, kind })
     };
-    let lost = || CaptureError::Camera { input: "cam".to_owned(), reason: "gone".to_owned() };
+    let lost = || CaptureError::Camera {
+        input: "cam".to_owned(),
+        loss: Loss::Failed,
+        reason: "gone".to_owned(),
+    };
     let next = Clock.now() + Duration::from_secs(1);
     for attempt in 1..=20 {
         news(NewsKind::Lost(Loss::NotStarted, lost()));

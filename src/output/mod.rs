@@ -8,7 +8,9 @@
 //! which answer that is. A reader that goes away ([`OutputEvent::ReaderGone`]) or a full disk
 //! ([`OutputEvent::Failed`]) is main's to act on; until it does, frames are drained and counted.
 
+mod clock_steps;
 mod latency;
+mod losses;
 mod order;
 mod progress;
 mod record;
@@ -26,6 +28,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 
+pub use losses::Losses;
 pub use progress::{LogWriter, Progress};
 pub use record::RECORD_SCHEMA;
 pub(crate) use record::rfc3339;
@@ -35,6 +38,7 @@ pub use summary::{Figures, Imbalance, ModelFigures, StreamFigures, Summary};
 use crate::frame::StreamName;
 use crate::operations::Operations;
 use crate::outcome::Settled;
+use clock_steps::ClockSteps;
 use order::{CaptureOrder, Next};
 use progress::RunBar;
 use record::Record;
@@ -75,6 +79,7 @@ struct Exit {
 struct Stream {
     order: CaptureOrder<Settled>,
     latest: Option<Reusable>,
+    clock_steps: ClockSteps,
     tally: Tally,
 }
 
@@ -157,7 +162,8 @@ impl Stream {
         if let Some(latest) = &self.latest {
             latest.postpone(&mut settled);
         }
-        let record = Record::new(&settled, self.latest.as_ref());
+        let clock_step_ms = self.clock_steps.note(&settled.account.origin);
+        let record = Record::new(&settled, self.latest.as_ref(), clock_step_ms);
         exit.sink.write(&record);
         exit.bar.advance(&settled);
         exit.operations.note_published(&settled, record.met_deadline());

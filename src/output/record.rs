@@ -24,6 +24,8 @@ pub(super) struct Record<'a> {
     pts_ns: Option<u64>,
     captured_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    clock_step_ms: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<&'a str>,
     outcome: &'static str,
     model: Option<&'a ModelId>,
@@ -113,8 +115,12 @@ impl Milliseconds {
 
 impl<'a> Record<'a> {
     /// The record of `settled`; `reusable` is its stream's latest answer, which a reused frame
-    /// takes over.
-    pub(super) fn new(settled: &'a Settled, reusable: Option<&'a Reusable>) -> Self {
+    /// takes over; `clock_step_ms` is how far the time of day stepped before it, if it did.
+    pub(super) fn new(
+        settled: &'a Settled,
+        reusable: Option<&'a Reusable>,
+        clock_step_ms: Option<i64>,
+    ) -> Self {
         let (account, origin) = (&settled.account, &settled.account.origin);
         let answer = answer(&settled.outcome, reusable);
         Self {
@@ -122,6 +128,7 @@ impl<'a> Record<'a> {
             frame: origin.id.number,
             pts_ns: origin.pts.map(|pts| u64::try_from(pts.as_nanos()).unwrap_or(u64::MAX)),
             captured_at: rfc3339(origin.wall),
+            clock_step_ms,
             file: origin.file.as_deref(),
             outcome: outcome_code(&settled.outcome),
             model: answer.map(|answer| &answer.model),

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::Serialize;
 use thiserror::Error;
 
+use super::losses::Losses;
 use super::record::Milliseconds;
 use super::table::Table;
 use super::tally::{ModelTally, Tally};
@@ -18,7 +19,8 @@ use crate::models::ModelId;
 /// As JSON it is one object:
 /// - `total`: [`Figures`] over all streams;
 /// - `streams`: an array, by name, of objects with `stream` (its name) and the keys of [`Figures`];
-/// - `late_work`: [`LateWork`], what was done about runs that lasted too long.
+/// - `late_work`: [`LateWork`], what was done about runs that lasted too long;
+/// - `losses`: [`Losses`], how often the sources of streams were lost, by reason.
 ///
 /// Displayed, it is a short table for people.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -30,6 +32,8 @@ pub struct Summary {
     /// What was done about runs that lasted too long. The output stage does not know: whoever has
     /// the workers fills it in.
     pub late_work: LateWork,
+    /// How often sources were lost; whoever has the streams fills it in.
+    pub losses: Losses,
 }
 
 /// One stream's part of a [`Summary`].
@@ -137,6 +141,7 @@ impl Summary {
             total: Figures::new(&total),
             streams: tallies.iter().map(of_stream).collect(),
             late_work: LateWork::default(),
+            losses: Losses::default(),
         }
     }
 
@@ -237,6 +242,9 @@ impl fmt::Display for Summary {
                 f,
                 "\nlate runs: {terminated} ended, {fenced} stuck; {rebuilt} models rebuilt, {lost} lost"
             )?;
+        }
+        if !self.losses.is_empty() {
+            writeln!(f, "\nlost sources: {}", self.losses)?;
         }
         if total.models.is_empty() {
             return Ok(());

@@ -55,7 +55,22 @@ fn every_kind() -> Run {
         camera.settle(12, late()),
         camera.settle(13, same_scene(11)),
         camera.settle(14, Outcome::Skipped),
+        after_a_step(camera.settle(15, Outcome::Superseded)),
     ])
+}
+
+/// The same frame by a clock that was set an hour forward.
+fn after_a_step(mut settled: Settled) -> Settled {
+    settled.account.origin.wall += Duration::from_secs(3600);
+    settled
+}
+
+#[test]
+fn the_first_record_after_a_step_of_the_clock_says_so() {
+    let records = every_kind().records();
+    let steps: Vec<_> = records.iter().map(|record| record.get("clock_step_ms")).collect();
+    assert_eq!(steps[15], Some(&json!(3_600_000)));
+    assert!(steps[..15].iter().all(Option::is_none), "{steps:?}");
 }
 
 fn record_of(outcome: &str) -> Value {

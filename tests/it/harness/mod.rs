@@ -1,6 +1,7 @@
 //! What the tests have in common: running the program, reading what it says, and making its input.
 
 mod adaptive;
+mod camera;
 mod media;
 mod models;
 mod program;
@@ -8,6 +9,7 @@ mod record;
 mod running;
 
 pub use adaptive::{VIDEO, quick_then_large, with_knowledge};
+pub use camera::NetworkCamera;
 pub use media::{BLUE, Clip, Codec, Colour, GREEN, RED, damaged, draw, picture, scene};
 pub use models::{Models, Trained};
 pub use program::{Finished, Program, classifyd, library, repository};

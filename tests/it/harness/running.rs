@@ -1,8 +1,9 @@
 //! A child process under a watchdog: whatever it does, its test ends.
 
 use std::fmt;
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -50,6 +51,17 @@ impl fmt::Display for Signal {
             Self::Kill => "KILL",
         })
     }
+}
+
+/// What the program holds of the system.
+#[derive(Clone, Copy, Debug)]
+pub struct Vitals {
+    /// Its memory.
+    pub resident_kib: u64,
+    /// Its threads.
+    pub threads: u64,
+    /// Its open files and sockets.
+    pub descriptors: usize,
 }
 
 /// The program while it runs.
@@ -119,6 +131,19 @@ impl Running {
     pub fn wait_for_record_with(&mut self, words: &str) {
         let said = |line: &String| line.contains(words);
         self.wait(|running| (running.stdout.seen.iter().any(said), &mut running.stdout));
+    }
+
+    /// What it holds now.
+    pub fn vitals(&self) -> Vitals {
+        let process = Path::new("/proc").join(self.pid.to_string());
+        let status = fs::read_to_string(process.join("status")).expect("the program runs");
+        let number = |key: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(key));
+            let number = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+            number.unwrap_or_else(|| panic!("no {key} in {status}"))
+        };
+        let descriptors = fs::read_dir(process.join("fd")).expect("the program runs").count();
+        Vitals { resident_kib: number("VmRSS:"), threads: number("Threads:"), descriptors }
     }
 
     fn wait(&mut self, state: impl Fn(&mut Self) -> (bool, &mut Lines)) {
