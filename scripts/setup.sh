@@ -5,7 +5,8 @@
 #   scripts/setup.sh [--all]      --all: EfficientNet-Lite 1 and ResNet v1 50 too
 #
 # What is there is left alone, so a second run changes nothing. Root (sudo) is needed only if
-# system packages are missing. PYTHON names another Python than `python3` (3.10 to 3.13).
+# system packages are missing. With SERVICE_TESTS=1, as `make test` sets it for root, systemd-nspawn is
+# one of them. PYTHON names another Python than `python3` (3.10 to 3.13).
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -25,6 +26,9 @@ readonly gstreamer_packages=(
     gstreamer1.0-libav
     gstreamer1.0-tools
 )
+
+# What tests of the service boot a systemd with; only root can.
+readonly service_test_packages=(systemd-container)
 
 main() {
     local all=()
@@ -79,6 +83,8 @@ missing_packages() {
     command -v pkg-config >/dev/null || echo pkg-config
     command -v cc >/dev/null || echo gcc libc6-dev
     "$python" -c 'import ensurepip, venv' 2>/dev/null || echo python3 python3-venv
+    [[ -z ${SERVICE_TESTS:-} ]] || command -v systemd-nspawn >/dev/null ||
+        echo "${service_test_packages[@]}"
 }
 
 install_system_packages() {

@@ -8,6 +8,7 @@
 //! thread `stream-<name>` that starts its source and takes it down, which can take long, so that main
 //! and the other streams stay awake.
 
+mod lifeline;
 mod memory;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use crossbeam_channel::{Receiver, Sender, at, bounded, never, select, tick, unbounded};
 
+use lifeline::Lifeline;
 use memory::Memory;
 
 use crate::capture::mailbox::{self, Delivery};
@@ -31,10 +33,11 @@ use crate::inference::{
     Build, Crew, Hand, LateLimits, Recruiter, Roster, Supervisor, Widths, Work, Workshop, prepare,
 };
 use crate::models::ModelId;
-use crate::output::{self, OutputEvent, Progress, Summary};
+use crate::output::{self, Departures, OutputEvent, Progress, Summary};
 use crate::scheduler::estimate::OnTime;
 use crate::scheduler::{Discipline, Queue, Scheduler, Terms};
 use crate::select::{self, Every, Habit, Selector, TargetRate};
+use crate::systemd::{self, Startup};
 use crate::threads::Threads;
 
 /// Settled frames that the output stage may lag behind by. A reader that stops reading stops the
@@ -71,6 +74,8 @@ pub struct Plan {
     pub sink: Box<dyn Write + Send>,
     /// Where progress shows.
     pub progress: Progress,
+    /// The service manager's patience, which ends when the run begins.
+    pub startup: Startup,
 }
 
 /// One stream of a run.
@@ -125,7 +130,8 @@ pub fn signals() -> anyhow::Result<Receiver<()>> {
 pub fn run(plan: Plan, signals: &Receiver<()>, clock: Clock) -> anyhow::Result<Report> {
     refuse_mixed_paces(&plan.streams)?;
     let mut run = Run::start(plan, clock)?;
-    let ending = run.watch(signals);
+    let ending = run.watch(signals, clock);
+    systemd::stopping("finishing the frames on their way");
     Ok(run.close(ending, signals, clock))
 }
 
@@ -150,6 +156,7 @@ struct Run {
     memory: Memory,
     /// What a watchdog is fed by.
     health: Health,
+    lifeline: Lifeline,
     /// The streams that have not ended. Dropped, one is stopped.
     streams: BTreeMap<StreamName, Sender<()>>,
     faults: Vec<(StreamName, CaptureError)>,
@@ -176,9 +183,12 @@ impl Run {
         let (output_events, from_output) = unbounded();
         let (summarise, summary) = bounded(1);
         let (sink, progress) = (plan.sink, plan.progress.clone());
+        let departures = Departures::default();
+        let mut lifeline = Lifeline::new(&plan.streams, plan.late, departures.clone());
         threads.spawn("output", move || {
+            let summary = output::run(outcomes, sink, output_events, &progress, departures);
             // Main waits for it, or is gone and needs none.
-            let _ = summarise.send(output::run(outcomes, sink, output_events, &progress));
+            let _ = summarise.send(summary);
         })?;
         let memory = Memory::open(plan.estimates);
         let crew = Crew::raise(plan.roster, &plan.widths, memory.saved())?;
@@ -219,15 +229,18 @@ impl Run {
             let (stop, stopped) = bounded(0);
             let to = (Arc::clone(&mailbox), delivery);
             let keeping = Keeping::new(spec, to, settled.clone(), events.clone(), clock);
+            lifeline.follow(&name, keeping.pulse());
             threads.spawn(&format!("stream-{name}"), move || keeping.run(&stopped))?;
             streams.insert(name, stop);
         }
+        lifeline.begin(plan.startup);
         let faults = Vec::new();
         Ok(Self {
             threads,
             supervisor,
             memory,
             health,
+            lifeline,
             streams,
             faults,
             from_streams,
@@ -237,12 +250,13 @@ impl Run {
     }
 
     /// Waits until the run should end.
-    fn watch(&mut self, signals: &Receiver<()>) -> Ending {
+    fn watch(&mut self, signals: &Receiver<()>, clock: Clock) -> Ending {
         let mut from_output = self.from_output.clone();
         let keep = tick(KEEP);
         while !self.streams.is_empty() {
             select! {
                 recv(keep) -> _ => self.memory.keep(),
+                recv(self.lifeline.looks()) -> _ => self.lifeline.look(&self.health, clock.now()),
                 recv(signals) -> _ => {
                     log::info!("stopping: no new frames are taken, those on their way are finished");
                     return Ending::Asked;
@@ -266,6 +280,9 @@ impl Run {
     }
 
     fn note(&mut self, News { stream, kind }: News) {
+        if let NewsKind::State(state) = &kind {
+            self.lifeline.note(&stream, state);
+        }
         match kind {
             NewsKind::Warning(warning) => log::warn!("stream {stream}: {warning}"),
             NewsKind::Lost(_, error) => log::warn!("stream {stream}: {error}"),
@@ -275,6 +292,7 @@ impl Run {
             NewsKind::State(state) => log::debug!("stream {stream} is {state}"),
             NewsKind::Over(end) => {
                 self.streams.remove(&stream);
+                self.lifeline.forget(&stream);
                 match end {
                     Ok(()) => log::info!("stream {stream} has ended"),
                     Err(error) => self.note_fault(stream, error),

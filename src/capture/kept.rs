@@ -33,10 +33,32 @@ pub struct Keeping {
     news: Sender<News>,
     /// Frames of all starts.
     frames: Arc<AtomicU64>,
+    /// Rounds of the loop in [`Keeping::run`].
+    rounds: Arc<AtomicU64>,
     clock: Clock,
     up: Option<Up>,
     /// How the stream has ended.
     end: Option<Result<(), CaptureError>>,
+}
+
+/// How a stream is doing that is kept up.
+#[derive(Clone, Debug)]
+pub struct Pulse {
+    frames: Arc<AtomicU64>,
+    rounds: Arc<AtomicU64>,
+}
+
+impl Pulse {
+    /// Frames captured so far.
+    pub fn frames(&self) -> u64 {
+        self.frames.load(Ordering::Relaxed)
+    }
+
+    /// How often its thread has looked after it: several times a second, unless the thread is stuck in
+    /// the source.
+    pub fn rounds(&self) -> u64 {
+        self.rounds.load(Ordering::Relaxed)
+    }
 }
 
 /// A source that was started.
@@ -56,14 +78,20 @@ impl Keeping {
         clock: Clock,
     ) -> Self {
         let keeper = Keeper::new(spec.patience, clock.now());
-        let (frames, up, end) = (Arc::default(), None, None);
-        Self { spec, keeper, mailbox, delivery, settled, news, frames, clock, up, end }
+        let (frames, rounds, up, end) = (Arc::default(), Arc::default(), None, None);
+        Self { spec, keeper, mailbox, delivery, settled, news, frames, rounds, clock, up, end }
+    }
+
+    /// How it is doing, to be read while it runs.
+    pub fn pulse(&self) -> Pulse {
+        Pulse { frames: Arc::clone(&self.frames), rounds: Arc::clone(&self.rounds) }
     }
 
     /// Runs until the source has given its last frame or can never give one, or until the other end of
     /// `stop` is dropped. In the first case the last of the news is [`NewsKind::Over`].
     pub fn run(mut self, stop: &Receiver<()>) {
         loop {
+            self.rounds.fetch_add(1, Ordering::Relaxed);
             let now = self.clock.now();
             if self.keeper.note_frames(self.frames.load(Ordering::Relaxed), now) {
                 self.tell_state();
@@ -177,6 +205,7 @@ mod tests {
         stop: Option<Sender<()>>,
         news: Receiver<News>,
         frames: mailbox::Receiver,
+        pulse: Pulse,
         thread: JoinHandle<()>,
     }
 
@@ -198,8 +227,9 @@ mod tests {
         let ((stop, stopped), (tell, news), (settled, _)) = (bounded(0), unbounded(), unbounded());
         let to = (Arc::new(mailbox), Delivery::NewestWins);
         let keeping = Keeping::new(spec, to, settled, tell, Clock);
+        let pulse = keeping.pulse();
         let thread = thread::spawn(move || keeping.run(&stopped));
-        Run { stop: Some(stop), news, frames, thread }
+        Run { stop: Some(stop), news, frames, pulse, thread }
     }
 
     impl Run {
@@ -263,8 +293,11 @@ mod tests {
         let source = Source::parse("rtsp://127.0.0.1:1/live", None).unwrap();
         let run = run(source, Some(HASTY));
         for _ in 0..3 {
+            let rounds = run.pulse.rounds();
             assert!(matches!(run.loss(), Loss::NotStarted | Loss::Failed));
+            assert!(run.pulse.rounds() > rounds, "it is looked after meanwhile");
         }
+        assert_eq!(run.pulse.frames(), 0);
         run.stop();
     }
 

@@ -49,7 +49,7 @@ pub use self::event::{Event, EventKind, Loss, News, NewsKind};
 pub use self::image_file::{ImageFileError, read as read_image};
 pub use self::image_list::is_image;
 pub use self::keeper::{Patience, SourceState};
-pub use self::kept::Keeping;
+pub use self::kept::{Keeping, Pulse};
 pub use self::mailbox::Delivery;
 pub use self::source::Source;
 

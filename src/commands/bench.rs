@@ -24,6 +24,7 @@ use crate::output::Progress;
 use crate::scheduler::estimate::OnTime;
 use crate::scheduler::{Discipline, Terms};
 use crate::select::{Every, Selector};
+use crate::systemd::Startup;
 
 /// What `bench` takes.
 #[derive(Debug, Parser)]
@@ -154,6 +155,7 @@ fn replay(
         late: LateLimits::default(),
         sink: Box::new(io::sink()),
         progress: Progress::hidden(),
+        startup: Startup::default(),
     };
     let start = context.clock.now();
     let report = daemon::run(plan, &never(), context.clock)?;

@@ -138,10 +138,13 @@ pub fn load(
     context: &Context,
 ) -> Result<Roster, Failure> {
     execution.widths.check(&manifests)?;
-    let bar = context.progress.bar(stderr::bar(manifests.len(), LOADING));
+    let count = manifests.len();
+    let bar = context.progress.bar(stderr::bar(count, LOADING));
     let begin = |manifest: &Manifest| {
         bar.set_message(manifest.id.to_string());
         bar.inc(1);
+        let number = bar.position();
+        context.startup.step(format_args!("loading model {number} of {count}: {}", manifest.id));
     };
     let roster = Roster::load(runtime, manifests, &execution.into(), context.clock, begin);
     bar.finish_and_clear();

@@ -29,6 +29,7 @@ pub use places::Places;
 
 use crate::clock::Clock;
 use crate::output::Progress;
+use crate::systemd::Startup;
 
 /// Classifies live video by running, for each frame, the DNN that is worth running, in time.
 #[derive(Debug, Parser)]
@@ -115,7 +116,8 @@ impl Cli {
     /// stderr.
     pub fn run(self, progress: Progress, clock: Clock) -> Result<(), Failure> {
         let talk = if self.quiet { Talk::Least } else { Talk::Normal };
-        let context = Context { places: self.places, talk, progress, clock };
+        let startup = Startup::default();
+        let context = Context { places: self.places, talk, progress, startup, clock };
         match self.command {
             Command::Replay(arguments) => replay::run(arguments, context),
             Command::Run(arguments) => run::run(arguments, context),
@@ -139,6 +141,8 @@ pub struct Context {
     places: Places,
     talk: Talk,
     progress: Progress,
+    /// Whom a service manager hears while a command begins.
+    startup: Startup,
     clock: Clock,
 }
 

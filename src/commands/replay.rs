@@ -144,6 +144,7 @@ pub fn run(arguments: Arguments, mut context: Context) -> Result<(), Failure> {
         late,
         sink: Box::new(io::stdout()),
         progress: context.progress.clone(),
+        startup: context.startup,
     };
     let report = daemon::run(plan, &signals, context.clock)?;
     finish(report, summary)

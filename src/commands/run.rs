@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::daemon::{self, Plan};
 use crate::install;
 use crate::scheduler::Discipline;
+use crate::systemd::Startup;
 
 /// What `run` takes.
 #[derive(Debug, Parser)]
@@ -35,6 +36,7 @@ pub fn run(arguments: Arguments, mut context: Context) -> Result<(), Failure> {
     let config = Config::load(&arguments.config)?;
     let Found { streams, policy, manifests } = configured::find(&config, &context.places)?;
     context.places = context.places.or_config(&config);
+    context.startup = Startup::begin(context.clock);
     let signals = daemon::signals()?;
     let execution = Execution::of(&config);
     let runtime = equipment::runtime(&context)?;
@@ -61,6 +63,7 @@ pub fn run(arguments: Arguments, mut context: Context) -> Result<(), Failure> {
         late,
         sink: Box::new(io::stdout()),
         progress: context.progress.clone(),
+        startup: context.startup,
     };
     finish(daemon::run(plan, &signals, context.clock)?, None)
 }

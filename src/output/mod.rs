@@ -8,6 +8,7 @@
 //! which answer that is. A reader that goes away ([`OutputEvent::ReaderGone`]) or a full disk
 //! ([`OutputEvent::Failed`]) is main's to act on; until it does, frames are drained and counted.
 
+mod departures;
 mod latency;
 mod order;
 mod progress;
@@ -25,6 +26,7 @@ use std::io::Write;
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 
+pub use departures::{Departed, Departures};
 pub use progress::{LogWriter, Progress};
 pub use record::RECORD_SCHEMA;
 pub use sink::OutputEvent;
@@ -40,14 +42,16 @@ use sink::Sink;
 use tally::Tally;
 
 /// The work of the thread `output`: writes the records of `settled` frames to `sink` until all
-/// senders of `settled` are gone. `events` hears of a sink that refuses records.
+/// senders of `settled` are gone. `events` hears of a sink that refuses records, `departures` of every
+/// frame that is written.
 pub fn run(
     settled: Receiver<Settled>,
     sink: Box<dyn Write + Send>,
     events: Sender<OutputEvent>,
     progress: &Progress,
+    departures: Departures,
 ) -> Summary {
-    let exit = Exit { sink: Sink::new(sink, events), bar: progress.start() };
+    let exit = Exit { sink: Sink::new(sink, events), bar: progress.start(), departures };
     Output { settled, streams: BTreeMap::new(), exit }.run()
 }
 
@@ -62,6 +66,7 @@ struct Output {
 struct Exit {
     sink: Sink,
     bar: RunBar,
+    departures: Departures,
 }
 
 /// What is kept of one stream.
@@ -76,7 +81,9 @@ impl Output {
     fn run(mut self) -> Summary {
         while let Some(settled) = self.next() {
             let name = settled.account.origin.id.stream.clone();
-            self.streams.entry(name).or_default().accept(settled, &mut self.exit);
+            let stream = self.streams.entry(name.clone()).or_default();
+            let departed = stream.accept(settled, &mut self.exit);
+            self.exit.departures.note(&name, departed);
         }
         self.finish()
     }
@@ -108,12 +115,20 @@ impl Output {
 }
 
 impl Stream {
-    fn accept(&mut self, settled: Settled, exit: &mut Exit) {
+    fn accept(&mut self, settled: Settled, exit: &mut Exit) -> Departed {
         if let Err(stray) = self.order.insert(settled.account.origin.id.number, settled) {
             let id = &stray.account.origin.id;
             log::error!("frame {id} was settled twice, or after it was given up as lost");
         }
+        let before = self.departed();
         self.let_out(exit);
+        let after = self.departed();
+        let frames = after.frames - before.frames;
+        Departed { frames, in_time: after.in_time - before.in_time }
+    }
+
+    fn departed(&self) -> Departed {
+        Departed { frames: self.order.passed(), in_time: self.tally.met_deadline }
     }
 
     fn close(mut self, exit: &mut Exit) -> Tally {

@@ -28,6 +28,7 @@ mod profiling;
 mod rates;
 mod real;
 mod replay;
+mod service;
 mod simulating;
 mod stopping;
 mod troubled;

@@ -133,8 +133,10 @@ fn a_record_is_flushed_without_a_further_frame() {
     let sink = Box::new(Prompt { written: Vec::new(), flushed });
     let (send, receive) = unbounded();
     let (events, _) = unbounded();
-    let thread =
-        thread::spawn(move || super::super::run(receive, sink, events, &Progress::hidden()));
+    let thread = thread::spawn(move || {
+        let departures = Departures::default();
+        super::super::run(receive, sink, events, &Progress::hidden(), departures)
+    });
     send.send(Camera::new("door").settle(0, Outcome::Superseded)).unwrap();
     // `send` is still open: only a flush before waiting can let this end.
     let mut heard = std::iter::from_fn(|| flushes.recv_timeout(Duration::from_secs(10)).ok());

@@ -10,7 +10,7 @@ mod running;
 pub use adaptive::{VIDEO, quick_then_large, with_knowledge};
 pub use media::{BLUE, Clip, Codec, Colour, GREEN, RED, damaged, draw, picture, scene};
 pub use models::{Models, Trained};
-pub use program::{Finished, Program, classifyd, repository};
+pub use program::{Finished, Program, classifyd, library, repository};
 pub use record::Record;
 pub use running::Signal;
 
