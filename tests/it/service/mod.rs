@@ -140,6 +140,33 @@ fn a_camera_that_is_gone_is_tried_again_and_the_watchdog_is_fed() {
     assert!(status.contains("2 live") && status.contains("in time"), "{status}");
 }
 
+#[test]
+fn a_password_is_read_by_the_service_and_by_nobody_else() {
+    let Some(machine) = Machine::boot() else { return };
+    let gone = GONE.replace("budget", "credentials = \"gone\"\nbudget");
+    machine.write("classifyd.toml", &format!("{CAMERAS}{gone}"));
+    machine.write("credentials/gone", "me:sesame\n");
+    machine.run("chmod 700 /etc/classifyd/credentials").ok();
+    machine.run("chmod 600 /etc/classifyd/credentials/gone").ok();
+    machine.run("systemctl start classifyd").code.expect("it ends");
+    let mut journal = machine.journal();
+    journal.wait_for("there is no file /etc/classifyd/gone, nor a credential");
+    machine.adapt_unit("LoadCredential=gone:/etc/classifyd/credentials/gone");
+    machine.run("systemctl start classifyd").ok();
+    is_active(&machine, 0);
+    journal.wait_for("stream gone: ");
+    let loaded = "/run/credentials/classifyd.service/gone";
+    assert_eq!(machine.run(&format!("cat {loaded}")).ok(), "me:sesame\n");
+    let others = machine.run(&format!("setpriv --reuid nobody --clear-groups cat {loaded}"));
+    assert!(others.code != Some(0) && others.text.contains("Permission denied"), "{}", others.text);
+    let log = machine.run("journalctl --unit classifyd --no-pager --output verbose --all").ok();
+    let status = machine.run("systemctl status --full --no-pager classifyd").text;
+    for shown in [&log, &status] {
+        assert!(!shown.contains("sesame"), "{shown}");
+    }
+    assert!(!log.contains("everybody on this machine can read"), "{log}");
+}
+
 /// Runs `systemd-analyze` on the unit in a directory; `None`, with a word, where it is not installed.
 fn analyze(arguments: &str, directory: &Path) -> Option<(bool, String)> {
     let mut command = Command::new("systemd-analyze");
