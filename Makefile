@@ -9,6 +9,10 @@ SHELL := /bin/bash
 
 CARGO ?= cargo
 CARGO_DENY_VERSION := 0.20.2
+CARGO_DEB_VERSION := 3.8.0
+
+# What `make deb` packages for: amd64 or arm64.
+ARCH ?= amd64
 
 # What `make demo` plays and how; for example `make demo VIDEO=holiday.mp4`.
 VIDEO ?= samples/bikes.mp4
@@ -55,6 +59,9 @@ demo: build ## Classify a sample video; the records go to demo.jsonl
 # Frame, model, best label and its confidence of a record.
 SHORT_RECORD := .*"frame":([0-9]+),.*"model":"([^"]*)".*"labels":\[\{"class":[0-9]+,"label":"([^"]*)","confidence":([0-9]\.[0-9]{0,2}).*
 
+# As root a real systemd can be booted for the tests of the service.
+test: export SERVICE_TESTS := $(if $(filter 0,$(shell id -u)),1)
+
 .PHONY: test
 test: setup-test test-convert ## Run all tests, those of the model converter too
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
@@ -96,6 +103,19 @@ check: setup ## Formatting, lints, documentation, licences of dependencies
 	fi; \
 	$(CARGO) fetch --locked; \
 	cargo-deny --offline --all-features check licenses bans sources
+
+.PHONY: deb
+deb: build ## Make a Debian package; ARCH=arm64 packages what `make arm64` built
+	@PATH="$(CURDIR)/.setup/bin:$$PATH"; \
+	if ! command -v cargo-deb >/dev/null; then \
+	    echo "==> Building cargo-deb $(CARGO_DEB_VERSION) into .setup/bin (once, some minutes)"; \
+	    $(CARGO) install --locked --quiet --debug --root .setup cargo-deb@$(CARGO_DEB_VERSION); \
+	fi
+	scripts/deb.sh $(ARCH)
+
+.PHONY: test-deb
+test-deb: deb ## Install, upgrade, remove and purge the package in a container (as root)
+	scripts/test-deb.sh
 
 .PHONY: bench
 bench: setup ## Run the micro-benchmarks

@@ -8,15 +8,17 @@
 # Runtime; --set arm64: the libraries for `make test-arm64` too.
 #
 # What is there is left alone, so a second run changes nothing. Root (sudo) is needed only if
-# system packages are missing. PYTHON names another Python than `python3` (3.10 to 3.13).
+# system packages are missing. With SERVICE_TESTS=1, as `make test` sets it for root, systemd-nspawn is
+# one of them. PYTHON names another Python than `python3` (3.10 to 3.13).
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly state=.setup
 readonly venv=$state/venv
-readonly requirements=models/convert/requirements.txt
 readonly python=${PYTHON:-python3}
+
+source models/convert/tools.sh
 
 readonly gstreamer_packages=(
     libgstreamer1.0-dev
@@ -29,6 +31,9 @@ readonly gstreamer_packages=(
     gstreamer1.0-libav
     gstreamer1.0-tools
 )
+
+# What tests of the service boot a systemd with; only root can.
+readonly service_test_packages=(systemd-container)
 
 main() {
     local options=()
@@ -44,7 +49,7 @@ main() {
     step "System packages"
     install_system_packages
     step "Python tools of the converter"
-    install_python_tools
+    install_python_tools "$venv" models/convert/requirements.txt "$python"
     step "ONNX Runtime, models, labels, samples"
     PYTHONPATH=models "$venv/bin/python" -m convert "${options[@]}"
 }
@@ -83,6 +88,8 @@ missing_packages() {
     command -v pkg-config >/dev/null || echo pkg-config
     command -v cc >/dev/null || echo gcc libc6-dev
     "$python" -c 'import ensurepip, venv' 2>/dev/null || echo python3 python3-venv
+    [[ -z ${SERVICE_TESTS:-} ]] || command -v systemd-nspawn >/dev/null ||
+        echo "${service_test_packages[@]}"
 }
 
 install_system_packages() {
@@ -115,28 +122,6 @@ install_system_packages() {
 connection and the apt sources, or install them by hand, and run this again:
     apt-get install ${missing[*]}"
     fi
-    note "installed"
-}
-
-# A virtual environment that holds exactly what requirements.txt pins.
-install_python_tools() {
-    local stamp
-    stamp="$venv/installed-$(sha256sum "$requirements" | cut -c1-16)"
-    if [[ -e $stamp ]] && "$venv/bin/python" -c '' 2>/dev/null; then
-        note "present"
-        return
-    fi
-    "$python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' ||
-        fail "$("$python" --version) cannot run the converter, which needs Python 3.10 to 3.13.
-Name such an interpreter: PYTHON=/usr/bin/python3.12 $0"
-    note "installing numpy, onnx, tflite, protobuf into $venv (45 MB) ..."
-    rm -rf "$venv"
-    "$python" -m venv "$venv" ||
-        fail "no virtual environment could be made; on Debian: apt-get install python3-venv"
-    "$venv/bin/python" -m pip install --no-input --disable-pip-version-check \
-        --require-hashes --only-binary=:all: --requirement "$requirements" ||
-        fail "pip could not install $requirements. Check the network connection and run this again."
-    touch "$stamp"
     note "installed"
 }
 

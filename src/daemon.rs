@@ -13,6 +13,7 @@
 
 mod changes;
 mod engine;
+mod lifeline;
 mod losses;
 mod memory;
 mod reload;
@@ -29,6 +30,7 @@ use anyhow::{anyhow, bail};
 use crossbeam_channel::{Receiver, at, never, select, tick, unbounded};
 
 use engine::Parts;
+use lifeline::Lifeline;
 use losses::LossLog;
 use memory::Memory;
 use reload::{Doors, Loaded};
@@ -44,10 +46,11 @@ use crate::frame::StreamName;
 use crate::inference::{LateLimits, Roster, Widths};
 use crate::models::ModelId;
 use crate::operations::Operations;
-use crate::output::{OutputEvent, Progress, Summary};
+use crate::output::{Departures, OutputEvent, Progress, Summary};
 use crate::scheduler::estimate::OnTime;
 use crate::scheduler::{Discipline, Terms};
 use crate::select::{Every, Habit, Selector, TargetRate};
+use crate::systemd::{self, Startup};
 use crate::threads::Threads;
 
 /// Settled frames that the output stage may lag behind by. A reader that stops reading stops the
@@ -72,6 +75,8 @@ pub struct Plan {
     pub progress: Progress,
     /// What operators see of the run.
     pub operations: Arc<Operations>,
+    /// The service manager's patience, which ends when the run begins.
+    pub startup: Startup,
 }
 
 /// What to classify, and with what: all that a reload may change.
@@ -134,7 +139,8 @@ pub struct Report {
 pub fn run(plan: Plan, signals: &Receiver<()>, clock: Clock) -> anyhow::Result<Report> {
     refuse_mixed_paces(&plan.setup.streams)?;
     let mut run = Run::start(plan, clock)?;
-    let ending = run.watch(signals);
+    let ending = run.watch(signals, clock);
+    systemd::stopping("finishing the frames on their way");
     Ok(run.close(ending, signals, clock))
 }
 
@@ -157,6 +163,7 @@ struct Run {
     stages: Stages,
     streams: Streams,
     losses: LossLog,
+    lifeline: Lifeline,
     from_streams: Receiver<News>,
     from_output: Receiver<OutputEvent>,
     summary: Receiver<Summary>,
@@ -175,9 +182,11 @@ enum Ending {
 impl Run {
     /// Starts the stages from the last to the first, and then the streams.
     fn start(plan: Plan, clock: Clock) -> anyhow::Result<Self> {
-        let Plan { setup, reload, sink, progress, operations } = plan;
+        let Plan { setup, reload, sink, progress, operations, startup } = plan;
         let mut threads = Threads::default();
-        let to = (sink, progress.clone(), Arc::clone(&operations));
+        let departures = Departures::default();
+        let mut lifeline = Lifeline::new(&setup.streams, setup.late, departures.clone());
+        let to = (sink, progress.clone(), Arc::clone(&operations), departures);
         let output = Output::start(SETTLED_CAPACITY, to, &mut threads)?;
         let Output { settled, settling, events: from_output, summary } = output;
         let memory = Memory::open(setup.estimates.clone());
@@ -196,18 +205,23 @@ impl Run {
         let mut streams = Streams::new(ways);
         let changes = streams.changes(&planned);
         streams.follow(planned, &changes, &mut stages.threads)?;
+        lifeline.follow(streams.pulses());
+        lifeline.begin(startup);
         let losses = LossLog::default();
-        Ok(Self { stages, streams, losses, from_streams, from_output, summary })
+        Ok(Self { stages, streams, losses, lifeline, from_streams, from_output, summary })
     }
 
     /// Waits until the run should end.
-    fn watch(&mut self, signals: &Receiver<()>) -> Ending {
+    fn watch(&mut self, signals: &Receiver<()>, clock: Clock) -> Ending {
         let mut from_output = self.from_output.clone();
         let keep = tick(KEEP);
         while !self.streams.are_over() {
             let Doors { asked, loaded, over } = self.stages.reloading.doors();
             select! {
                 recv(keep) -> _ => self.stages.memory.keep(),
+                recv(self.lifeline.looks()) -> _ => {
+                    self.lifeline.look(&self.stages.health, clock.now());
+                }
                 recv(signals) -> _ => {
                     log::info!("stopping: no new frames are taken, those on their way are finished");
                     return Ending::Asked;
@@ -235,9 +249,12 @@ impl Run {
                         return Ending::Breakdown(error);
                     }
                 }
-                recv(over) -> _ => if let Err(error) = self.stages.complete_change() {
-                    return Ending::Breakdown(error);
-                },
+                recv(over) -> _ => {
+                    if let Err(error) = self.stages.complete_change() {
+                        return Ending::Breakdown(error);
+                    }
+                    self.lifeline.ready();
+                }
             }
         }
         Ending::Complete
@@ -254,6 +271,9 @@ impl Run {
         }
         self.stages.showing.operations.note_news(&news);
         let News { stream, incarnation, kind } = news;
+        if let NewsKind::State(state) = &kind {
+            self.lifeline.note(&stream, state);
+        }
         match kind {
             NewsKind::Warning(warning) => {
                 log::warn!(stream:%; "stream {stream}: {warning}");
@@ -275,6 +295,7 @@ impl Run {
                         log::error!(stream:%, reason; "stream {stream}: {error}");
                     }
                 }
+                self.lifeline.forget(&stream);
                 self.streams.end(&stream, incarnation, end);
             }
         }
@@ -286,10 +307,14 @@ impl Run {
                 while let Ok(news) = self.from_streams.try_recv() {
                     self.note(news);
                 }
-                self.stages.change_over(loaded, &mut self.streams)
+                self.lifeline.expect(&loaded.streams, loaded.parts.late());
+                self.stages.change_over(loaded, &mut self.streams)?;
+                self.lifeline.follow(self.streams.pulses());
+                Ok(())
             }
             Err(error) => {
                 self.stages.refuse_reload(&error);
+                self.lifeline.ready();
                 Ok(())
             }
         }

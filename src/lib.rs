@@ -59,5 +59,7 @@ pub mod resample;
 pub mod select;
 pub mod simulate;
 mod sync;
+pub mod systemd;
 pub mod threads;
+pub mod watchdog;
 mod whole_file;

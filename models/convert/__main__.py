@@ -1,8 +1,9 @@
 """Puts the ONNX Runtime library, models, labels and sample videos in place.
 
-    python -m convert [--all] [--set NAME]
+    python -m convert [--all] [--set NAME] [--without-samples] [--downloads DIR]
 
-Run by scripts/setup.sh. Whatever is there with the right sha256 is left alone.
+Run by scripts/setup.sh in a checkout, and by classifyd-setup where the package is installed. Whatever
+is there with the right sha256 is left alone.
 """
 
 import argparse
@@ -24,9 +25,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m convert", description=__doc__.split("\n")[0])
     parser.add_argument("--all", action="store_true", help="the optional models too")
     parser.add_argument("--set", choices=["tests", "arm64"], help="what these commands need too")
+    parser.add_argument("--without-samples", action="store_true", help="no sample videos")
+    parser.add_argument("--downloads", type=Path, default=DOWNLOADS, help="where packages are kept")
     arguments = parser.parse_args()
     try:
-        put_all_in_place(arguments.all, arguments.set)
+        put_all_in_place(arguments)
     except (DownloadError, ConversionError, OSError) as error:
         print(f"\nset-up failed: {error}", file=sys.stderr)
         return 1
@@ -43,39 +46,40 @@ def main() -> int:
     return 0
 
 
-def put_all_in_place(with_optional: bool, wanted_set: str | None) -> None:
+def put_all_in_place(arguments: argparse.Namespace) -> None:
     artefacts, products = load_sources(ROOT)
     machine = platform.machine()
     wanted = [
         product
         for product in products
         if product.machine in (None, machine)
-        and product.set in (None, wanted_set)
-        and (with_optional or not product.optional)
+        and product.set in (None, arguments.set)
+        and (arguments.all or not product.optional)
+        and not (arguments.without_samples and product.path.startswith("samples/"))
     ]
     missing = [product for product in wanted if not product.is_in_place(ROOT)]
     for name in dict.fromkeys(product.artefact for product in missing):
-        fetch(artefacts[name])
+        fetch(artefacts[name], arguments.downloads)
         for product in missing:
             if product.artefact == name:
-                make(product, artefacts[name])
+                make(product, arguments.downloads / artefacts[name].file)
     for product in wanted:
         if product.link:
             link(ROOT / product.link, Path(product.path).name)
     report(machine, wanted, missing)
 
 
-def fetch(artefact: Artefact) -> None:
-    if is_downloaded(artefact, DOWNLOADS):
+def fetch(artefact: Artefact, downloads: Path) -> None:
+    if is_downloaded(artefact, downloads):
         return
     step = Step(f"downloading {artefact}")
-    download(artefact, DOWNLOADS)
+    download(artefact, downloads)
     step.done()
 
 
-def make(product: Product, artefact: Artefact) -> None:
+def make(product: Product, package: Path) -> None:
     step = Step(f"making {product.path}")
-    content = product.content(read_members(DOWNLOADS / artefact.file, product.member))
+    content = product.content(read_members(package, product.member))
     product.put_in_place(ROOT, content)
     step.done(f"{len(content) / 1e6:.1f} MB")
 

@@ -41,6 +41,8 @@ pub struct Keeping {
     predecessor: Option<Receiver<Infallible>>,
     /// Of the frames of all starts, those before the latest one.
     frames_before: u64,
+    /// Rounds of the loop in [`Keeping::run`].
+    rounds: Arc<AtomicU64>,
     clock: Clock,
     up: Option<Up>,
     /// How the stream has ended.
@@ -54,6 +56,26 @@ pub struct Retuning {
     pub budget: Budget,
     /// How long one waits for frames, and for the return of a source.
     pub patience: Option<Patience>,
+}
+
+/// How a stream is doing that is kept up.
+#[derive(Clone, Debug)]
+pub struct Pulse {
+    frames: Arc<AtomicU64>,
+    rounds: Arc<AtomicU64>,
+}
+
+impl Pulse {
+    /// Frames captured so far.
+    pub fn frames(&self) -> u64 {
+        self.frames.load(Ordering::Relaxed)
+    }
+
+    /// How often its thread has looked after it: several times a second, unless the thread is stuck in
+    /// the source.
+    pub fn rounds(&self) -> u64 {
+        self.rounds.load(Ordering::Relaxed)
+    }
 }
 
 /// A source that was started.
@@ -85,6 +107,7 @@ impl Keeping {
             incarnation: 0,
             predecessor: None,
             frames_before: 0,
+            rounds: Arc::default(),
             clock,
             up: None,
             end: None,
@@ -104,6 +127,11 @@ impl Keeping {
         Self { predecessor, ..self }
     }
 
+    /// How it is doing, to be read while it runs.
+    pub fn pulse(&self) -> Pulse {
+        Pulse { frames: Arc::clone(&self.bearings.count), rounds: Arc::clone(&self.rounds) }
+    }
+
     /// Runs until the source has given its last frame or can never give one, or until the other end of
     /// `orders` is dropped. In the first case the last of the news is [`NewsKind::Over`].
     pub fn run(mut self, orders: &Receiver<Retuning>) {
@@ -111,6 +139,7 @@ impl Keeping {
             return;
         }
         loop {
+            self.rounds.fetch_add(1, Ordering::Relaxed);
             let now = self.clock.now();
             if self.keeper.note_frames(self.bearings.count.load(Ordering::Relaxed), now) {
                 self.tell_state();
@@ -279,6 +308,7 @@ mod tests {
         orders: Option<Sender<Retuning>>,
         news: Receiver<News>,
         frames: mailbox::Receiver,
+        pulse: Pulse,
         thread: JoinHandle<()>,
     }
 
@@ -308,8 +338,9 @@ mod tests {
         let ((orders, told), (tell, news), (settled, _)) = (unbounded(), unbounded(), unbounded());
         let to = (Arc::new(mailbox), Delivery::NewestWins);
         let keeping = Keeping::new(spec, to, settled, tell, Clock);
+        let pulse = keeping.pulse();
         let thread = thread::spawn(move || keeping.run(&told));
-        Run { orders: Some(orders), news, frames, thread }
+        Run { orders: Some(orders), news, frames, pulse, thread }
     }
 
     impl Run {
@@ -415,8 +446,11 @@ mod tests {
         let source = Source::parse("rtsp://127.0.0.1:1/live", None).unwrap();
         let run = run(source, Some(HASTY));
         for _ in 0..3 {
+            let rounds = run.pulse.rounds();
             assert_eq!(run.loss(), Loss::NotStarted);
+            assert!(run.pulse.rounds() > rounds, "it is looked after meanwhile");
         }
+        assert_eq!(run.pulse.frames(), 0);
         run.stop();
     }
 

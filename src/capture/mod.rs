@@ -28,6 +28,7 @@ pub mod inventory;
 mod keeper;
 mod kept;
 mod launch;
+mod login;
 pub mod mailbox;
 mod natural;
 mod pipeline;
@@ -52,7 +53,8 @@ pub use self::event::{Event, EventKind, Loss, News, NewsKind};
 pub use self::image_file::{ImageFileError, read as read_image};
 pub use self::image_list::is_image;
 pub use self::keeper::{Patience, SourceState};
-pub use self::kept::{Keeping, Retuning};
+pub use self::kept::{Keeping, Pulse, Retuning};
+pub use self::login::{Login, LoginError, LoginFile};
 pub use self::mailbox::Delivery;
 pub use self::source::Source;
 

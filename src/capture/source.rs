@@ -23,6 +23,7 @@ use super::description::{Description, Flow, Values};
 use super::error::CaptureError;
 use super::image_list;
 use super::launch::Launch;
+use super::login::Login;
 use super::watch::Device;
 use crate::redact::{Secrets, decoded, redact};
 use crate::scene::Continuity;
@@ -106,12 +107,32 @@ impl Source {
             return Self::parse(text, pipelines);
         }
         let mut url = Url::parse(text).map_err(|error| unreadable(text, error))?;
-        let given = values(&url);
-        if let Some(twice) = parameters.keys().find(|name| given.contains_key(*name)) {
-            return Err(unreadable(text, format!("the address already gives `{twice}`")));
-        }
-        url.query_pairs_mut().extend_pairs(parameters);
+        extend(text, &mut url, parameters)?;
         Self::parse(url.as_str(), pipelines)
+    }
+
+    /// The same for a network camera whose user and password are not in its address.
+    pub fn parse_with_login(
+        text: &str,
+        login: &Login,
+        parameters: &Values,
+        pipelines: Option<&Path>,
+    ) -> Result<Self, CaptureError> {
+        let mut url = Url::parse(text).map_err(|_| unreadable(text, NO_LOGIN))?;
+        if !["rtsp", "rtsps"].contains(&url.scheme()) {
+            return Err(unreadable(text, NO_LOGIN));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            let fault =
+                "it already has a user: leave `user:password@` out of it, or the credentials";
+            return Err(unreadable(text, fault));
+        }
+        extend(text, &mut url, parameters)?;
+        let shown = url.to_string();
+        if !login.enter(&mut url) {
+            return Err(unreadable(text, NO_HOST));
+        }
+        from_rtsp_url(&shown, url, pipelines)
     }
 
     /// The pipeline description `name`, filled with `values`.
@@ -230,6 +251,23 @@ fn from_file_url(text: &str, url: &Url, pipelines: Option<&Path>) -> Result<Sour
     from_path(text, path, &values(url), pipelines)
 }
 
+const NO_HOST: &str = "it names no host: rtsp://camera/stream";
+
+const NO_LOGIN: &str =
+    "only the address of a network camera (rtsp://, rtsps://) goes with credentials";
+
+/// Adds parameters to the query of an address.
+fn extend(text: &str, url: &mut Url, parameters: &Values) -> Result<(), CaptureError> {
+    let given = values(url);
+    if let Some(twice) = parameters.keys().find(|name| given.contains_key(*name)) {
+        return Err(unreadable(text, format!("the address already gives `{twice}`")));
+    }
+    if !parameters.is_empty() {
+        url.query_pairs_mut().extend_pairs(parameters);
+    }
+    Ok(())
+}
+
 /// Parameters of the description are taken from the query; the rest of it is the camera's own.
 fn from_rtsp_url(
     text: &str,
@@ -237,7 +275,7 @@ fn from_rtsp_url(
     pipelines: Option<&Path>,
 ) -> Result<Source, CaptureError> {
     if url.host_str().is_none_or(str::is_empty) {
-        return Err(unreadable(text, "it names no host: rtsp://camera/stream"));
+        return Err(unreadable(text, NO_HOST));
     }
     let description = find(text, "rtsp", pipelines)?;
     let ours = |piece: &str| {
@@ -390,6 +428,46 @@ mod tests {
         ] {
             let shown = format!("{0} {0:?}", fault(wrong));
             assert!(!shown.contains("sesame"), "{shown}");
+        }
+    }
+
+    fn login(directory: &Path, line: &str) -> Login {
+        fs::write(directory.join("door"), line).unwrap();
+        crate::capture::LoginFile::new("door", directory).read().unwrap()
+    }
+
+    #[test]
+    fn a_login_from_a_file_is_used_and_not_shown() {
+        let directory = tempfile::tempdir().unwrap();
+        let login = login(directory.path(), "me:open it/@5%41sesame");
+        let values = Values::from([("latency".to_owned(), "50".to_owned())]);
+        let text = "rtsps://cam/live?a=1";
+        let source = Source::parse_with_login(text, &login, &values, None).unwrap();
+        let address = r"me:open\04520it\0452F\04540sesame\100cam/live\077a\0751";
+        assert!(launch(&source).contains(address), "{}", launch(&source));
+        assert!(launch(&source).contains("latency=50"), "{}", launch(&source));
+        assert_eq!(source.to_string(), "rtsps://cam/live?a=1&latency=50");
+        let Kind::Pipeline(recipe) = source.kind() else { panic!("{source}") };
+        let words = "open it/@5%41sesame, open%20it%2F%405%2541sesame";
+        assert_eq!(recipe.secrets.hide(words), "***, ***");
+    }
+
+    #[test]
+    fn a_login_goes_with_a_network_camera_that_has_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let login = login(directory.path(), "me:sesame");
+        let cases = [
+            ("rtsp://you@cam/live", "already has a user"),
+            ("rtsp://you:other@cam/live", "already has a user"),
+            ("rtsp:///live", "names no host"),
+            ("test://ball", "goes with credentials"),
+            ("clip.mp4", "goes with credentials"),
+        ];
+        for (text, words) in cases {
+            let fault = Source::parse_with_login(text, &login, &Values::new(), None).unwrap_err();
+            let shown = fault.to_string();
+            assert!(shown.contains(words), "{shown}");
+            assert!(!shown.contains("sesame") && !shown.contains("other"), "{shown}");
         }
     }
 

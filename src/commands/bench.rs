@@ -25,6 +25,7 @@ use crate::output::Progress;
 use crate::scheduler::estimate::OnTime;
 use crate::scheduler::{Discipline, Terms};
 use crate::select::{Every, Selector};
+use crate::systemd::Startup;
 
 /// What `bench` takes.
 #[derive(Debug, Parser)]
@@ -156,8 +157,8 @@ fn replay(
         late: LateLimits::default(),
     };
     let (sink, progress) = (Box::new(io::sink()), Progress::hidden());
-    let operations = Arc::default();
-    let plan = Plan { setup, reload: None, sink, progress, operations };
+    let (operations, startup) = (Arc::default(), Startup::default());
+    let plan = Plan { setup, reload: None, sink, progress, operations, startup };
     let start = context.clock.now();
     let report = daemon::run(plan, &never(), context.clock)?;
     let took = context.clock.now() - start;

@@ -7,7 +7,9 @@ use super::catalogue::{self, ModelFault};
 use super::equipment::{self, AdaptiveFault};
 use super::playing::delivery;
 use super::{ExitCode, Failure, Places};
-use crate::capture::{CaptureError, Patience, Playback, Source, StreamSpec};
+use crate::capture::{
+    CaptureError, Login, LoginError, LoginFile, Patience, Playback, Source, StreamSpec,
+};
 use crate::config::{Config, Fault, Faults, Located, Location, PolicyKind, StreamConfig};
 use crate::daemon::StreamPlan;
 use crate::models::{Manifest, ModelId};
@@ -91,8 +93,15 @@ impl<'a> Survey<'a> {
     }
 
     fn stream(&mut self, stream: &StreamConfig, pipelines: Option<&Path>) -> Option<StreamPlan> {
-        let text = &stream.source.value;
-        match Source::parse_with(text, &stream.parameters, pipelines) {
+        let (text, parameters) = (&stream.source.value, &stream.parameters);
+        let source = match &stream.credentials {
+            None => Source::parse_with(text, parameters, pipelines),
+            Some(file) => {
+                let login = self.login(file)?;
+                Source::parse_with_login(text, &login, parameters, pipelines)
+            }
+        };
+        match source {
             Ok(source) if stream.playback == Playback::Loop && source.is_live() => {
                 let remedy = "leave `loop` out: a live source goes on by itself";
                 self.faults.push(stream.source.location.fault("this cannot be looped", remedy));
@@ -109,6 +118,11 @@ impl<'a> Survey<'a> {
                 None
             }
         }
+    }
+
+    fn login(&mut self, file: &Located<LoginFile>) -> Option<Login> {
+        let fault = |error: LoginError| file.location.fault(error.to_string(), error.remedy());
+        file.value.read().map_err(|error| self.faults.push(fault(error))).ok()
     }
 
     /// The models that the policy may need; the library and the premodel are looked for as well.

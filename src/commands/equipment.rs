@@ -12,7 +12,7 @@ use crate::adaptive::{Adaptive, Target};
 use crate::clock::Clock;
 use crate::config::{Config, PolicyKind};
 use crate::course::Guide;
-use crate::engines::EngineStore;
+use crate::engines::{EngineBuilds, EngineStore};
 use crate::inference::{Loader, Roster, Stock, Widths};
 use crate::install;
 use crate::models::{Labels, Manifest, ModelId, Provider};
@@ -27,18 +27,28 @@ pub struct Execution {
     pub widths: Widths,
     /// The providers to try, the best first.
     pub providers: Vec<Provider>,
+    /// Where engines are counted that have to be built.
+    pub builds: EngineBuilds,
 }
 
 impl Default for Execution {
     fn default() -> Self {
-        Self { widths: Widths::default(), providers: Provider::LADDER.to_vec() }
+        let (widths, builds) = (Widths::default(), EngineBuilds::default());
+        Self { widths, providers: Provider::LADDER.to_vec(), builds }
     }
 }
 
 impl Execution {
     /// As a configuration says.
     pub fn of(config: &Config) -> Self {
-        Self { widths: config.widths.clone(), providers: config.models.providers.clone() }
+        let (widths, providers) = (config.widths.clone(), config.models.providers.clone());
+        Self { widths, providers, ..Self::default() }
+    }
+
+    /// The same, which counts the engines that have to be built there.
+    #[must_use]
+    pub fn counting(self, builds: EngineBuilds) -> Self {
+        Self { builds, ..self }
     }
 
     /// One run at a time, with so many threads.
@@ -50,10 +60,12 @@ impl Execution {
 
 impl From<Execution> for SessionOptions {
     fn from(execution: Execution) -> Self {
+        let engines = install::engine_cache()
+            .map(|kept| EngineStore::new(kept, Path::new("/")).counting(execution.builds));
         Self {
             threads: execution.widths.threads.first().map_or(1, |threads| threads.get()),
             providers: execution.providers,
-            engines: install::engine_cache().map(|kept| EngineStore::new(kept, Path::new("/"))),
+            engines,
         }
     }
 }
@@ -140,10 +152,13 @@ pub fn load(
     context: &Context,
 ) -> Result<Roster, Failure> {
     execution.widths.check(&manifests)?;
-    let bar = context.progress.bar(stderr::bar(manifests.len(), LOADING));
+    let count = manifests.len();
+    let bar = context.progress.bar(stderr::bar(count, LOADING));
     let begin = |manifest: &Manifest| {
         bar.set_message(manifest.id.to_string());
         bar.inc(1);
+        let number = bar.position();
+        context.startup.step(format_args!("loading model {number} of {count}: {}", manifest.id));
     };
     let roster = Roster::load(runtime, manifests, &execution.into(), context.clock, begin);
     bar.finish_and_clear();

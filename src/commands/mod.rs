@@ -32,6 +32,7 @@ pub use places::Places;
 use crate::clock::Clock;
 use crate::logging::{LogFormat, LogStyle};
 use crate::output::Progress;
+use crate::systemd::Startup;
 
 /// Classifies live video by running, for each frame, the DNN that is worth running, in time.
 #[derive(Debug, Parser)]
@@ -125,7 +126,8 @@ impl Cli {
     /// stderr.
     pub fn run(self, progress: Progress, log: LogStyle, clock: Clock) -> Result<(), Failure> {
         let talk = if self.quiet { Talk::Least } else { Talk::Normal };
-        let context = Context { places: self.places, talk, progress, log, clock };
+        let startup = Startup::default();
+        let context = Context { places: self.places, talk, progress, log, startup, clock };
         match self.command {
             Command::Replay(arguments) => replay::run(arguments, context),
             Command::Run(arguments) => run::run(arguments, context),
@@ -152,6 +154,8 @@ pub struct Context {
     talk: Talk,
     progress: Progress,
     log: LogStyle,
+    /// Whom a service manager hears while a command begins.
+    startup: Startup,
     clock: Clock,
 }
 

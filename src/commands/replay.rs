@@ -19,6 +19,7 @@ use crate::frame::{Budget, Pace, StreamName};
 use crate::scheduler::estimate::OnTime;
 use crate::scheduler::{Discipline, Terms};
 use crate::select::TargetRate;
+use crate::systemd::Startup;
 
 /// What `replay` takes.
 #[derive(Debug, Parser)]
@@ -145,8 +146,8 @@ pub fn run(arguments: Arguments, mut context: Context) -> Result<(), Failure> {
         late,
     };
     let (sink, progress) = (Box::new(io::stdout()), context.progress.clone());
-    let operations = Arc::default();
-    let plan = Plan { setup, reload: None, sink, progress, operations };
+    let (operations, startup) = (Arc::default(), Startup::default());
+    let plan = Plan { setup, reload: None, sink, progress, operations, startup };
     let report = daemon::run(plan, &signals, context.clock)?;
     finish(report, summary, context.log)
 }

@@ -1,6 +1,7 @@
 //! `classifyd run`: the daemon in the foreground.
 
 use std::io;
+use std::mem;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,12 +15,14 @@ use super::playing::{SummaryFile, finish};
 use super::{Context, ExitCode, Failure, Places};
 use crate::config::{Config, Faults, Location, PolicyKind};
 use crate::daemon::{self, Plan, Reload, ServiceSignals, Setup};
+use crate::engines::EngineBuilds;
 use crate::inference::{Roster, Stock};
 use crate::install;
 use crate::models::ModelId;
 use crate::onnx::Runtime;
 use crate::operations::{Endpoints, Operations};
 use crate::scheduler::Discipline;
+use crate::systemd::Startup;
 use crate::threads;
 
 /// What `run` takes.
@@ -45,9 +48,10 @@ SIGHUP reads the configuration, the models and the premodel again, and loses no 
 is wrong with them, it says what, and the old ones go on.";
 
 /// Runs `run`.
-pub fn run(arguments: Arguments, context: Context) -> Result<(), Failure> {
+pub fn run(arguments: Arguments, mut context: Context) -> Result<(), Failure> {
     let written = Written::read(&arguments.config, &context.places)?;
     let summary = arguments.summary.as_deref().map(SummaryFile::create).transpose()?;
+    context.startup = Startup::begin(context.clock);
     let operations = Arc::new(Operations::new(context.clock));
     for stream in &written.found.streams {
         operations.declare(&stream.spec.name, &stream.spec.source.to_string());
@@ -59,19 +63,22 @@ pub fn run(arguments: Arguments, context: Context) -> Result<(), Failure> {
     let ServiceSignals { stop, reload } = daemon::service_signals()?;
     let library = context.places.clone().or_config(&written.config).library()?;
     let runtime = Runtime::load(&library)?;
-    let setup = written.load(&runtime, &context)?;
+    let builds = operations.engine_builds();
+    let setup = written.load(&runtime, builds.clone(), &context)?;
+    let startup = mem::take(&mut context.startup);
     let (sink, progress) = (Box::new(io::stdout()), context.progress.clone());
     let (clock, log) = (context.clock, context.log);
     let renew = Arc::new(move |stock: &Stock| {
         let written = Written::read(&arguments.config, &context.places);
         let renewed = written.and_then(|written| {
             written.refuse_other_endpoints(&wanted)?;
-            written.renew(&runtime, stock, &context)
+            written.renew(&runtime, builds.clone(), stock, &context)
         });
         renewed.map_err(|failure| failure.error)
     });
     let reload = Some(Reload { asked: reload, renew });
-    let report = daemon::run(Plan { setup, reload, sink, progress, operations }, &stop, clock)?;
+    let plan = Plan { setup, reload, sink, progress, operations, startup };
+    let report = daemon::run(plan, &stop, clock)?;
     drop(endpoints);
     finish(report, summary, log)
 }
@@ -93,20 +100,32 @@ impl Written {
     }
 
     /// Loads what it names.
-    fn load(self, runtime: &Runtime, context: &Context) -> Result<Setup, Failure> {
+    fn load(
+        self,
+        runtime: &Runtime,
+        builds: EngineBuilds,
+        context: &Context,
+    ) -> Result<Setup, Failure> {
         let manifests = self.found.manifests.clone();
-        let roster = equipment::load(runtime, manifests, Execution::of(&self.config), context)?;
+        let execution = Execution::of(&self.config).counting(builds);
+        let roster = equipment::load(runtime, manifests, execution, context)?;
         self.set_up(roster)
     }
 
     /// The same beside models at work, on a thread that has time.
-    fn renew(self, runtime: &Runtime, stock: &Stock, context: &Context) -> Result<Setup, Failure> {
+    fn renew(
+        self,
+        runtime: &Runtime,
+        builds: EngineBuilds,
+        stock: &Stock,
+        context: &Context,
+    ) -> Result<Setup, Failure> {
         self.refuse_another_library(runtime)?;
         if stock.is_on_the_processor() && self.has_runs_of_one_thread_only() {
             threads::give_way();
         }
         let manifests = self.found.manifests.clone();
-        let execution = Execution::of(&self.config);
+        let execution = Execution::of(&self.config).counting(builds);
         let renewed = equipment::renew(runtime, manifests, execution, stock, context.clock);
         let roster = renewed.map_err(|(model, failure)| self.located(model, failure))?;
         self.set_up(roster)

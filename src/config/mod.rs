@@ -29,7 +29,7 @@ pub use fault::{Fault, Faults, Located, Location};
 pub use policy::{PolicyError, PolicyKind};
 
 use crate::adaptive::Target;
-use crate::capture::Playback;
+use crate::capture::{LoginFile, Playback};
 use crate::frame::{Budget, Pace, StreamName};
 use crate::inference::{LateLimits, Widths};
 use crate::models::{ModelId, Provider};
@@ -109,6 +109,8 @@ pub struct StreamConfig {
     pub name: StreamName,
     /// A URI, a path, or the name of a pipeline description.
     pub source: Located<String>,
+    /// The file of its login; `None` if the address has one, or needs none.
+    pub credentials: Option<Located<LoginFile>>,
     /// What the placeholders of the pipeline description stand for.
     pub parameters: BTreeMap<String, String>,
     /// Time from a frame's capture to its answer.

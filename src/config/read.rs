@@ -192,6 +192,7 @@ fn stream(
     let name = section.required("name", "name = \"door\"", located(value::stream_name));
     let source = located(value::source(directory));
     let source = section.required("source", "source = \"rtsp://...\"", source);
+    let credentials = section.optional("credentials", located(value::login_file(directory)));
     let budget = section.required("budget", "budget = \"100ms\"", value::budget);
     let stall_after = section.optional("stall_after", value::time(STALLS));
     let every = section.optional("every", value::count(SPARSEST));
@@ -218,6 +219,7 @@ fn stream(
     Some(StreamConfig {
         name: name.value,
         source: source?,
+        credentials,
         parameters,
         budget: budget?,
         stall_after: stall_after.unwrap_or(Patience::default().stall_after),

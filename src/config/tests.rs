@@ -55,6 +55,7 @@ fn a_file_with_every_key() {
         [[stream]]
         name = "back door"
         source = "rtsp://cam/stream"
+        credentials = "logins/door"
         budget = "33ms"
         every = 3
         priority = 7
@@ -96,6 +97,8 @@ fn a_file_with_every_key() {
     assert_eq!((&*door.parameters["width"], &*door.parameters["device"]), ("1280", "/dev/video1"));
     assert_eq!((yard.every.get(), yard.pace, yard.parameters.len()), (1, Pace::Clock, 0));
     assert_eq!(yard.terms, Terms::default());
+    let logins = [door, yard].map(|stream| stream.credentials.as_ref().map(|file| &file.value));
+    assert_eq!(logins, [Some(&LoginFile::new("logins/door", Path::new("etc"))), None]);
     assert_eq!([door, yard].map(|stream| stream.stall_after.as_secs()), [2, 5]);
     assert_eq!([door, yard].map(|stream| stream.playback), [Playback::Once, Playback::Loop]);
     assert_eq!((door.target_rate, yard.target_rate), (None, "7.5".parse().ok()));

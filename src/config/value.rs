@@ -14,7 +14,7 @@ use super::document::{Node, choice};
 use super::fault::{Fault, Located};
 use super::policy::{PolicyError, PolicyKind};
 use crate::adaptive::Target;
-use crate::capture::Playback;
+use crate::capture::{LoginFile, Playback};
 use crate::frame::{Budget, BudgetError, Pace, StreamName};
 use crate::models::{ModelId, Provider};
 use crate::scheduler::estimate::OnTime;
@@ -120,6 +120,11 @@ pub(crate) fn source(directory: &Path) -> impl Fn(&Node<'_>) -> Result<String, F
         let path = directory.join(text).into_os_string().into_string();
         path.map_err(|_| node.fault("its directory's name is not UTF-8", "write the whole path"))
     }
+}
+
+/// The file of a camera's login. A relative path starts from `directory`.
+pub(crate) fn login_file(directory: &Path) -> impl Fn(&Node<'_>) -> Result<LoginFile, Fault> {
+    move |node| Ok(LoginFile::new(text(node, "a file or a credential in quotes")?, directory))
 }
 
 /// The time that a stream allows.

@@ -49,6 +49,13 @@ impl Parts {
     }
 }
 
+impl Parts {
+    /// When runs will be too late.
+    pub(super) fn late(&self) -> LateLimits {
+        self.late
+    }
+}
+
 /// A generation.
 pub(super) struct Engine {
     queue: Arc<Queue>,

@@ -21,8 +21,9 @@ use crate::health::Health;
 use crate::inference::LateWork;
 use crate::operations::{Operations, Settling};
 use crate::outcome::Settled;
-use crate::output::{self, OutputEvent, Progress, Summary};
+use crate::output::{self, Departures, OutputEvent, Progress, Summary};
 use crate::select::{self, Desk};
+use crate::systemd;
 use crate::threads::Threads;
 
 /// All stages but capture.
@@ -34,7 +35,7 @@ pub(super) struct Stages {
     /// What was done by the engines before it.
     late_work: LateWork,
     /// What a watchdog is fed by.
-    health: Health,
+    pub(super) health: Health,
     pub(super) showing: Showing,
     /// Where `select` gets its next desk.
     desks: Sender<Desk>,
@@ -69,6 +70,9 @@ impl Showing {
     }
 }
 
+/// Where records go, and who else hears of them.
+pub(super) type Outlets = (Box<dyn Write + Send>, Progress, Arc<Operations>, Departures);
+
 /// The output stage, as main sees it.
 pub(super) struct Output {
     /// Where settled frames go.
@@ -82,14 +86,14 @@ impl Output {
     /// Starts it, so far behind the others at most.
     pub(super) fn start(
         capacity: usize,
-        (sink, progress, operations): (Box<dyn Write + Send>, Progress, Arc<Operations>),
+        (sink, progress, operations, departures): Outlets,
         threads: &mut Threads,
     ) -> anyhow::Result<Self> {
         let ((settled, outcomes), (tell, events)) = (bounded(capacity), unbounded());
         let (summarise, summary) = bounded(1);
         let (settling, outcomes) = Settling::watch(outcomes);
         threads.spawn("output", move || {
-            let summary = output::run(&outcomes, sink, tell, &progress, operations);
+            let summary = output::run(&outcomes, sink, tell, &progress, (operations, departures));
             // Main waits for it, or is gone and needs none.
             let _ = summarise.send(summary);
         })?;
@@ -122,6 +126,7 @@ impl Stages {
     /// Begins to load what a reload needs.
     pub(super) fn begin_reload(&mut self) {
         note_reload(&ReloadEvent::Begun);
+        systemd::reloading();
         let (stock, saved) = (self.engine.stock(), self.memory.saved().clone());
         self.reloading.begin(stock, saved, &self.threads.spawner());
     }

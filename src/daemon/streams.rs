@@ -14,7 +14,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use super::StreamPlan;
 use super::changes::{self, Change, Current, State};
 use crate::capture::mailbox::Mailbox;
-use crate::capture::{CaptureError, Keeping, News, Retuning};
+use crate::capture::{CaptureError, Keeping, News, Pulse, Retuning};
 use crate::clock::Clock;
 use crate::frame::StreamName;
 use crate::outcome::Settled;
@@ -43,6 +43,7 @@ pub(super) struct Ways {
 struct Stream {
     plan: StreamPlan,
     incarnation: u64,
+    pulse: Pulse,
     course: Course,
 }
 
@@ -120,12 +121,14 @@ impl Streams {
                 frames,
                 predecessor,
             );
+        let pulse = keeping.pulse();
         let ((orders, ordered), (alive, over)) = (unbounded(), bounded(0));
         threads.spawn(&format!("stream-{name}"), move || {
             let _alive: Sender<Infallible> = alive;
             keeping.run(&ordered);
         })?;
-        Ok(Stream { plan, incarnation, course: Course::Running(Tether { orders, over }) })
+        let course = Course::Running(Tether { orders, over });
+        Ok(Stream { plan, incarnation, pulse, course })
     }
 
     /// Notes that a stream is over, and how it ended.
@@ -154,6 +157,13 @@ impl Streams {
 
     fn current(&mut self, name: &StreamName, incarnation: u64) -> Option<&mut Stream> {
         self.planned.get_mut(name).filter(|stream| stream.incarnation == incarnation)
+    }
+
+    /// How those are doing that run.
+    pub(super) fn pulses(&self) -> impl Iterator<Item = (&StreamName, Pulse)> {
+        let running =
+            self.planned.iter().filter(|(_, stream)| matches!(stream.course, Course::Running(_)));
+        running.map(|(name, stream)| (name, stream.pulse.clone()))
     }
 
     /// Calls the reader of their frames.

@@ -12,12 +12,14 @@
 //!
 //! Nothing here knows ONNX Runtime: what loads a model comes in as a function.
 
+mod builds;
 mod key;
 mod memory;
 mod platform;
 mod seal;
 mod store;
 
+pub use builds::EngineBuilds;
 pub use key::EngineKey;
 pub use memory::TooLittleMemory;
 pub use platform::Platform;

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use thiserror::Error;
 
+use super::EngineBuilds;
 use super::seal::{self, Condition};
 use super::{EngineKey, Platform, TooLittleMemory, memory};
 use crate::models::{Manifest, ModelId};
@@ -25,6 +26,7 @@ pub struct EngineStore {
     root: PathBuf,
     platform: Platform,
     counters: Arc<Counters>,
+    builds: EngineBuilds,
 }
 
 /// Where the engines of a model are, or are to be put.
@@ -78,7 +80,14 @@ impl EngineStore {
     /// What `directory` keeps for the machine whose root is `root`.
     pub fn new(directory: PathBuf, root: &Path) -> Self {
         let (platform, counters) = (Platform::read(root), Arc::default());
-        Self { directory, root: root.to_owned(), platform, counters }
+        let builds = EngineBuilds::default();
+        Self { directory, root: root.to_owned(), platform, counters, builds }
+    }
+
+    /// The same, whose builds are counted there.
+    #[must_use]
+    pub fn counting(self, builds: EngineBuilds) -> Self {
+        Self { builds, ..self }
     }
 
     /// What the machine has.
@@ -135,7 +144,7 @@ impl EngineStore {
         if is_as_it_was {
             return;
         }
-        count(&self.counters.built);
+        self.count_one(&place.model);
         count(&self.counters.built_anew);
         log::warn!("model {}: TensorRT built an engine although one was kept", place.model);
         if let Err(error) = seal::seal(&place.entry, key) {
@@ -161,7 +170,7 @@ impl EngineStore {
             Err(error) => {
                 let directory = place.of_model.display();
                 log::warn!("engines are not kept, because {directory} cannot be written: {error}");
-                return self.count_build(reason, load(None));
+                return self.count_build(&place.model, reason, load(None));
             }
         };
         let loaded = load(Some(&place.engines(&workplace)));
@@ -177,16 +186,22 @@ impl EngineStore {
         }
         // Empty, renamed, or of no use.
         let _ = fs::remove_dir_all(&workplace);
-        self.count_build(reason, loaded)
+        self.count_build(&place.model, reason, loaded)
+    }
+
+    fn count_one(&self, model: &ModelId) {
+        count(&self.counters.built);
+        self.builds.note(model);
     }
 
     fn count_build<T, E>(
         &self,
+        model: &ModelId,
         reason: &Reason,
         loaded: Result<T, E>,
     ) -> Result<T, EngineError<E>> {
         let loaded = loaded.map_err(EngineError::Load)?;
-        count(&self.counters.built);
+        self.count_one(model);
         match reason {
             Reason::First => return Ok(loaded),
             Reason::Changed(_) | Reason::Damaged(_) => {}

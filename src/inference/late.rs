@@ -42,12 +42,16 @@ impl LateLimits {
     /// Where only work counts ([`Pace::Work`]) a machine that is busy otherwise must not cost a
     /// frame its answer: the run has at least `fence_after` there.
     pub fn answer_counts_until(&self, account: &Account, start: Instant) -> Instant {
-        let margin = self.margin.unwrap_or_else(|| default_margin(account.budget));
-        let until = account.deadline.instant() + margin;
+        let until = account.deadline.instant() + self.margin_of(account.budget);
         match account.pace {
             Pace::Clock => until,
             Pace::Work => until.max(start + self.fence_after),
         }
+    }
+
+    /// How late an answer of that budget may be and still go out.
+    pub fn margin_of(&self, budget: Budget) -> Duration {
+        self.margin.unwrap_or_else(|| default_margin(budget))
     }
 }
 

@@ -31,7 +31,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Instant, SystemTime};
 
 pub use endpoints::{DEFAULT_LISTEN, EndpointError, Endpoints};
@@ -39,8 +39,8 @@ pub use machinery::{Machinery, Settling};
 
 use crate::capture::{News, NewsKind};
 use crate::clock::Clock;
+use crate::engines::EngineBuilds;
 use crate::frame::StreamName;
-use crate::models::ModelId;
 use crate::outcome::{Outcome, Settled, in_words};
 use meters::Meters;
 use stream::StreamBoard;
@@ -63,27 +63,6 @@ pub struct Operations {
 struct Started {
     at: Instant,
     wall: SystemTime,
-}
-
-/// How many TensorRT engines were built, by model; clones share it. A start that finds all engines in
-/// the cache builds none.
-#[derive(Clone, Debug, Default)]
-pub struct EngineBuilds(Arc<Mutex<BTreeMap<ModelId, u64>>>);
-
-impl EngineBuilds {
-    /// Counts an engine that was built for a model.
-    pub fn note(&self, model: &ModelId) {
-        *self.lock().entry(model.clone()).or_default() += 1;
-    }
-
-    fn counts(&self) -> BTreeMap<ModelId, u64> {
-        self.lock().clone()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<ModelId, u64>> {
-        // An addition leaves the map whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Default for Operations {

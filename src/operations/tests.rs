@@ -9,6 +9,7 @@ use super::board::tests::jetson;
 use super::*;
 use crate::capture::{CaptureError, Loss, SourceState};
 use crate::frame::Pace;
+use crate::models::ModelId;
 use crate::outcome::tests::ticket;
 use crate::outcome::{Failure, Stage};
 

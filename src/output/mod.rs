@@ -9,6 +9,7 @@
 //! ([`OutputEvent::Failed`]) is main's to act on; until it does, frames are drained and counted.
 
 mod clock_steps;
+mod departures;
 mod latency;
 mod losses;
 mod order;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
 
+pub use departures::{Departed, Departures};
 pub use losses::Losses;
 pub use progress::{LogWriter, Progress};
 pub use record::RECORD_SCHEMA;
@@ -47,16 +49,17 @@ use sink::Sink;
 use tally::Tally;
 
 /// The work of the thread `output`: writes the records of `settled` frames to `sink` until all
-/// senders of `settled` are gone. `events` hears of a sink that refuses records, `operations` of every
-/// frame.
+/// senders of `settled` are gone. `events` hears of a sink that refuses records; operations hear of every
+/// frame, and departures of every one that is written.
 pub fn run(
     settled: &Receiver<Settled>,
     sink: Box<dyn Write + Send>,
     events: Sender<OutputEvent>,
     progress: &Progress,
-    operations: Arc<Operations>,
+    (operations, departures): (Arc<Operations>, Departures),
 ) -> Summary {
-    let exit = Exit { sink: Sink::new(sink, events), bar: progress.start(), operations };
+    let sink = Sink::new(sink, events);
+    let exit = Exit { sink, bar: progress.start(), operations, departures };
     Output { settled, streams: BTreeMap::new(), exit }.run()
 }
 
@@ -72,6 +75,7 @@ struct Exit {
     sink: Sink,
     bar: RunBar,
     operations: Arc<Operations>,
+    departures: Departures,
 }
 
 /// What is kept of one stream.
@@ -87,7 +91,9 @@ impl Output<'_> {
     fn run(mut self) -> Summary {
         while let Some(settled) = self.next() {
             let name = settled.account.origin.id.stream.clone();
-            self.streams.entry(name.clone()).or_default().accept(&name, settled, &mut self.exit);
+            let stream = self.streams.entry(name.clone()).or_default();
+            let departed = stream.accept(&name, settled, &mut self.exit);
+            self.exit.departures.note(&name, departed);
         }
         self.finish()
     }
@@ -122,7 +128,7 @@ impl Output<'_> {
 }
 
 impl Stream {
-    fn accept(&mut self, name: &StreamName, settled: Settled, exit: &mut Exit) {
+    fn accept(&mut self, name: &StreamName, settled: Settled, exit: &mut Exit) -> Departed {
         if let Err(stray) = self.order.insert(settled.account.origin.id.number, settled) {
             let id = &stray.account.origin.id;
             log::error!(
@@ -130,7 +136,15 @@ impl Stream {
                 "frame {id} was settled twice, or after it was given up as lost"
             );
         }
+        let before = self.departed();
         self.let_out(name, exit);
+        let after = self.departed();
+        let frames = after.frames - before.frames;
+        Departed { frames, in_time: after.in_time - before.in_time }
+    }
+
+    fn departed(&self) -> Departed {
+        Departed { frames: self.order.passed(), in_time: self.tally.met_deadline }
     }
 
     fn close(mut self, name: &StreamName, exit: &mut Exit) -> Tally {

@@ -33,6 +33,7 @@ mod rates;
 mod real;
 mod reloading;
 mod replay;
+mod service;
 mod sharing;
 mod simulating;
 mod stopping;

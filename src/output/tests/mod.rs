@@ -72,12 +72,19 @@ fn run_to(
     settled: impl IntoIterator<Item = Settled>,
 ) -> Summary {
     let (send, receive) = unbounded();
-    let thread = thread::spawn(move || {
-        super::run(&receive, sink, events, &Progress::hidden(), Arc::default())
-    });
+    let departures = Departures::default();
+    let seen = (Arc::default(), departures.clone());
+    let progress = Progress::hidden();
+    let thread = thread::spawn(move || super::run(&receive, sink, events, &progress, seen));
     settled.into_iter().for_each(|settled| send.send(settled).unwrap());
     drop(send);
-    thread.join().unwrap()
+    let summary = thread.join().unwrap();
+    let Departed { frames, in_time } = departures.total();
+    assert!(frames <= summary.total.captured && in_time <= summary.total.met_deadline);
+    if summary.total.lost == 0 {
+        assert_eq!((frames, in_time), (summary.total.captured, summary.total.met_deadline));
+    }
+    summary
 }
 
 /// Frames of one stream with a budget of 100 ms, one captured every 40 ms.

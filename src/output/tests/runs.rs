@@ -134,7 +134,8 @@ fn a_record_is_flushed_without_a_further_frame() {
     let (send, receive) = unbounded();
     let (events, _) = unbounded();
     let thread = thread::spawn(move || {
-        super::super::run(&receive, sink, events, &Progress::hidden(), Arc::default())
+        let seen = (Arc::default(), Departures::default());
+        super::super::run(&receive, sink, events, &Progress::hidden(), seen)
     });
     send.send(Camera::new("door").settle(0, Outcome::Superseded)).unwrap();
     // `send` is still open: only a flush before waiting can let this end.
