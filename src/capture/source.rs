@@ -443,7 +443,7 @@ mod tests {
         let values = Values::from([("latency".to_owned(), "50".to_owned())]);
         let text = "rtsps://cam/live?a=1";
         let source = Source::parse_with_login(text, &login, &values, None).unwrap();
-        let address = r"me:open\04520it\0452F\04540sesame\100cam/live\077a\0751";
+        let address = r"me:open\\04520it\\0452F\\045405\\0452541sesame\\100cam/live\\077a\\0751";
         assert!(launch(&source).contains(address), "{}", launch(&source));
         assert!(launch(&source).contains("latency=50"), "{}", launch(&source));
         assert_eq!(source.to_string(), "rtsps://cam/live?a=1&latency=50");

@@ -166,7 +166,7 @@ budget = 100
 "#,
     );
     let expected = r#"
-etc/c.toml:1:1: colour: there is no such key (choose from `models`, `devices`, `scheduler`, `onnxruntime`, `policy`, `output`, `late`, `stream`)
+etc/c.toml:1:1: colour: there is no such key (choose from `models`, `devices`, `scheduler`, `onnxruntime`, `policy`, `output`, `late`, `status`, `metrics`, `stream`)
 etc/c.toml:3:1: models.thread: there is no such key (did you mean `threads`?)
 etc/c.toml:4:11: models.threads = 65: this is out of range (write a whole number from 1 to 64)
 etc/c.toml:5:22: models.providers[1] = "gpu": there is no such provider (choose from `tensorrt`, `cuda`, `cpu`)

@@ -20,6 +20,9 @@ const ANSWERING: usize = 3;
 /// The longest that a connection is served.
 pub(super) const LONGEST: Duration = Duration::from_secs(5);
 
+/// Bytes that are written at a time: of more, the system would give each part the time that is left.
+const PIECE: usize = 16 << 10;
+
 /// Pause after the system gave no connection, as when there are too many open files.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -110,7 +113,7 @@ impl<C: Connection> Read for Limited<C> {
 impl<C: Connection> Write for Limited<C> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.limit()?;
-        self.connection.write(bytes)
+        self.connection.write(&bytes[..bytes.len().min(PIECE)])
     }
 
     fn flush(&mut self) -> io::Result<()> {
