@@ -102,7 +102,7 @@ fn a_reload_takes_what_is_right_and_refuses_what_is_not() {
     journal.wait_for(r#""frame":20"#);
     machine.write("classifyd.toml", &CAMERAS.replace("200ms", "300ms"));
     machine.run("systemctl reload classifyd").ok();
-    journal.wait_for("reloaded: 2 streams go on");
+    journal.wait_for("reloaded: streams: 2 go on");
     journal.wait_for(r#""deadline_ms":300.0"#);
     machine.write("classifyd.toml", &CAMERAS.replace("200ms", "soon"));
     machine.run("systemctl reload classifyd").ok();
