@@ -174,9 +174,15 @@ impl Engine {
     }
 
     /// What operators see of it.
-    pub(super) fn machinery(&self, health: Health, mailbox: Depth, settled: Settling) -> Machinery {
+    pub(super) fn machinery(
+        &self,
+        (late_work_before, health): (LateWork, Health),
+        mailbox: Depth,
+        settled: Settling,
+    ) -> Machinery {
         let (queue, supervisor) = (self.queue.clone(), Arc::clone(&self.supervisor));
-        Machinery { queue, supervisor, health, mailbox, settled, providers: self.stock.providers() }
+        let providers = self.stock.providers();
+        Machinery { queue, supervisor, late_work_before, health, mailbox, settled, providers }
     }
 
     /// What was done about runs that lasted too long.

@@ -50,10 +50,10 @@ pub(super) struct Showing {
 }
 
 impl Showing {
-    /// Has operators see this engine.
-    fn attach(&self, engine: &Engine, health: Health) {
+    /// Has operators see this engine, after others that have done so much about late runs.
+    fn attach(&self, engine: &Engine, before: LateWork, health: Health) {
         let (mailbox, settled) = (self.mailbox.clone(), self.settling.clone());
-        self.operations.attach(engine.machinery(health, mailbox, settled));
+        self.operations.attach(engine.machinery((before, health), mailbox, settled));
     }
 
     /// Has them see the streams as they are after these changes.
@@ -116,7 +116,7 @@ impl Stages {
         let around = (&threads, health.clone(), clock);
         let (mut engine, desk) = Engine::assemble(parts, streams, None, &mut memory, around);
         engine.start(None, &mut threads)?;
-        showing.attach(&engine, health.clone());
+        showing.attach(&engine, LateWork::default(), health.clone());
         let (desks, successors) = unbounded();
         threads.spawn("select", move || select::run(frames, desk, successors, clock))?;
         let (late_work, reloading) = (LateWork::default(), Reloading::new(reload));
@@ -155,7 +155,8 @@ impl Stages {
         // `select` takes it before the first frame of a new stream; it runs as long as streams may come.
         let _ = self.desks.send(Desk { fresh, ..desk });
         streams.call_reader();
-        self.showing.attach(&engine, self.health.clone());
+        let late_work = self.late_work + self.engine.late_work();
+        self.showing.attach(&engine, late_work, self.health.clone());
         self.showing.follow(&changes, &planned);
         let before = std::mem::replace(&mut self.engine, engine);
         self.reloading.change(Change { before, words: changes::in_words(&changes) });
@@ -167,6 +168,7 @@ impl Stages {
         let Some(Change { before, words }) = self.reloading.end() else { return Ok(()) };
         self.engine.start(Some(&before), &mut self.threads)?;
         self.late_work = self.late_work + before.late_work();
+        self.showing.attach(&self.engine, self.late_work, self.health.clone());
         note_reload(&ReloadEvent::Done(words));
         Ok(())
     }

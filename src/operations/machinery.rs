@@ -18,6 +18,8 @@ pub struct Machinery {
     pub queue: Arc<Queue>,
     /// What was done about late runs.
     pub supervisor: Arc<Supervisor>,
+    /// The same by engines that a reload has replaced: counts never go back.
+    pub late_work_before: LateWork,
     /// Whether the process can go on.
     pub health: Health,
     /// Frames that wait to be looked at.
@@ -69,6 +71,6 @@ impl Machinery {
 
     /// What was done about late runs.
     pub(super) fn late_work(&self) -> LateWork {
-        self.supervisor.late_work()
+        self.late_work_before + self.supervisor.late_work()
     }
 }
