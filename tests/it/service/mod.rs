@@ -74,12 +74,17 @@ fn the_service_starts_says_what_it_does_drains_and_keeps_its_state() {
     journal.wait_for("frames in");
     let kept = "stat --format %Y%s /var/lib/private/classifyd/latencies.json";
     let before = machine.run(kept).ok();
-    machine.run("systemctl restart classifyd").ok();
+    let restarted = machine.run("systemctl restart classifyd").code;
+    let log = machine.run("journalctl --unit classifyd --no-pager --lines 40").text;
+    assert_eq!(restarted, Some(0), "{log}");
     journal.wait_for(r#""stream":"yard","frame":20"#);
     assert_eq!(machine.run(kept).ok(), before, "it is there after the start");
     machine.run("systemctl stop classifyd").ok();
-    let log = machine.run("journalctl --unit classifyd --no-pager --output cat").ok();
-    assert!(!log.contains("warn:") && !log.contains("error:"), "{log}");
+    let quiet = "journalctl --unit classifyd --priority warning --no-pager --quiet --output cat";
+    let warnings = machine.run(quiet).ok();
+    // The machine is nearly empty: some plug-ins of GStreamer lack libraries.
+    let own = warnings.lines().filter(|line| !line.starts_with("Failed to load plugin"));
+    assert_eq!(own.collect::<Vec<_>>(), Vec::<&str>::new());
 }
 
 #[test]
