@@ -8,6 +8,9 @@
 //!   capture, within the time that its budget allows and some patience. So the one number of departed
 //!   frames covers every stage, the output included: whoever holds a frame back holds all frames behind
 //!   it back.
+//! - *Frames are decided.* Where the newest frame wins, frames depart as superseded though nobody takes
+//!   them any more. So of all streams together some frame must be decided while others are superseded
+//!   ([`Traffic`]).
 //! - *The keeper goes its rounds.* The thread that keeps the source up may be stuck in a camera's
 //!   driver, and then no frame is captured that could be missed.
 //!
@@ -37,6 +40,15 @@ pub struct Signs {
     pub limits: Limits,
 }
 
+/// What has become of the frames of all streams so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Frames that the scheduler decided about.
+    pub decided: u64,
+    /// Frames that gave way to newer ones.
+    pub superseded: u64,
+}
+
 /// How long one waits for signs of life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -59,6 +71,12 @@ pub enum Stall {
         /// For how long.
         lasted: Duration,
     },
+    /// Frames give way to newer ones, and none is taken.
+    #[error("frames give way to newer ones, and none has been decided about for {lasted:?}")]
+    NoDecision {
+        /// For how long.
+        lasted: Duration,
+    },
     /// The thread that keeps a source up is stuck.
     #[error(
         "stream {stream}: its source has hung for {lasted:?} while it was started or taken down"
@@ -78,6 +96,9 @@ pub enum Stall {
 #[derive(Debug, Default)]
 pub struct Watchdog {
     streams: BTreeMap<StreamName, Watched>,
+    traffic: Traffic,
+    /// Since when frames are superseded of which none was decided about.
+    undecided: Option<Instant>,
 }
 
 /// What was last seen of a stream.
@@ -92,24 +113,43 @@ struct Watched {
 }
 
 impl Watchdog {
-    /// Looks at all streams there are at present, and at what was given up. An error is a reason not to
-    /// feed the watchdog now.
+    /// Looks at all streams there are at present, at what becomes of their frames, and at what was given
+    /// up. An error is a reason not to feed the watchdog now.
     pub fn look<'a>(
         &mut self,
         streams: impl IntoIterator<Item = (&'a StreamName, Signs)>,
+        traffic: Traffic,
         given_up: &[String],
         now: Instant,
     ) -> Result<(), Stall> {
         let mut stall = given_up.first().map(|fault| Stall::Unsound(fault.clone()));
-        let mut seen = BTreeMap::new();
+        let (mut seen, mut longest) = (BTreeMap::new(), Duration::ZERO);
         for (name, signs) in streams {
+            longest = longest.max(signs.limits.departure);
             let mut watched = self.streams.remove(name).unwrap_or(Watched::new(signs, now));
             watched.note(signs, now);
             stall = stall.or_else(|| watched.stall(name, signs, now));
             seen.insert(name.clone(), watched);
         }
         self.streams = seen;
-        stall.map_or(Ok(()), Err)
+        self.note_traffic(traffic, now);
+        stall.or_else(|| self.indecision(longest, now)).map_or(Ok(()), Err)
+    }
+
+    fn note_traffic(&mut self, traffic: Traffic, now: Instant) {
+        let is_superseded = traffic.superseded != self.traffic.superseded;
+        self.undecided = match self.undecided {
+            _ if traffic.decided != self.traffic.decided => None,
+            None if is_superseded => Some(now),
+            since => since,
+        };
+        self.traffic = traffic;
+    }
+
+    /// A stall if frames have been superseded for so long of which none was decided about.
+    fn indecision(&self, limit: Duration, now: Instant) -> Option<Stall> {
+        let lasted = now.saturating_duration_since(self.undecided?);
+        (!self.streams.is_empty() && lasted >= limit).then_some(Stall::NoDecision { lasted })
     }
 }
 
@@ -167,19 +207,21 @@ mod tests {
     /// A watchdog of streams `a`, `b`, ..., and the instant it began at.
     struct Scene {
         watchdog: Watchdog,
+        traffic: Traffic,
         start: Instant,
     }
 
     impl Scene {
         fn new() -> Self {
-            Self { watchdog: Watchdog::default(), start: Clock.now() }
+            let (watchdog, traffic) = (Watchdog::default(), Traffic::default());
+            Self { watchdog, traffic, start: Clock.now() }
         }
 
         fn look(&mut self, at: Duration, streams: &[Signs]) -> Result<(), Stall> {
             let names: Vec<_> = (b'a'..).take(streams.len()).map(char::from).collect();
             let names: Vec<_> = names.iter().map(|c| StreamName::new(&c.to_string())).collect();
             let streams = names.iter().zip(streams.iter().copied());
-            self.watchdog.look(streams, &[], self.start + at)
+            self.watchdog.look(streams, self.traffic, &[], self.start + at)
         }
     }
 
@@ -206,6 +248,23 @@ mod tests {
         let (well, stalled) = (signs(452, 450, 16), signs(17, 0, 16));
         let stall = scene.look(ms(15_000), &[well, stalled]).unwrap_err();
         assert!(matches!(stall, Stall::NoDeparture { stream, .. } if stream.as_str() == "b"));
+    }
+
+    #[test]
+    fn frames_that_nobody_takes_are_a_stall_though_they_depart() {
+        let mut scene = Scene::new();
+        let mut look = |second: u64, decided, superseded| {
+            scene.traffic = Traffic { decided, superseded };
+            scene.look(ms(second * 1000), &[signs(second * 30, second * 30, second)])
+        };
+        assert_eq!(look(0, 5, 0), Ok(()));
+        assert_eq!(look(30, 5, 0), Ok(()), "none came that had to be decided about");
+        assert_eq!(look(31, 5, 20), Ok(()));
+        assert_eq!(look(45, 5, 400), Ok(()));
+        let lasted = Duration::from_secs(15);
+        assert_eq!(look(46, 5, 430), Err(Stall::NoDecision { lasted }));
+        assert_eq!(look(47, 6, 460), Ok(()), "one was taken");
+        assert_eq!(look(61, 6, 900), Ok(()), "of these none has been superseded for so long");
     }
 
     #[test]
@@ -251,7 +310,7 @@ mod tests {
         let given_up = ["model a is lost".to_owned()];
         for second in 0..100 {
             let now = Clock.now() + ms(second * 1000);
-            let stall = watchdog.look([], &given_up, now).unwrap_err();
+            let stall = watchdog.look([], Traffic::default(), &given_up, now).unwrap_err();
             assert_eq!(stall.to_string(), "model a is lost");
         }
     }

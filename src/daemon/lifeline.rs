@@ -15,7 +15,7 @@ use crate::health::Health;
 use crate::inference::LateLimits;
 use crate::output::{Departed, Departures};
 use crate::systemd::{self, Startup};
-use crate::watchdog::{Limits, Signs, Stall, Watchdog};
+use crate::watchdog::{Limits, Signs, Stall, Traffic, Watchdog};
 
 use super::StreamPlan;
 
@@ -133,7 +133,9 @@ impl Lifeline {
             Signs { captured, departed, rounds, limits: followed.limits }
         };
         let streams = self.streams.iter().map(|(name, followed)| (name, signs((name, followed))));
-        let stall = self.watchdog.look(streams, &health.faults(), now).err();
+        let Departed { decided, superseded, .. } = self.departures.total();
+        let traffic = Traffic { decided, superseded };
+        let stall = self.watchdog.look(streams, traffic, &health.faults(), now).err();
         match &stall {
             None => {
                 systemd::alive();
@@ -250,7 +252,9 @@ mod tests {
         let mut lifeline = Lifeline::new(&[], LateLimits::default(), Departures::default());
         let start = Clock.now();
         let mut share = |second, frames, in_time| {
-            lifeline.departures.note(&StreamName::new("a"), Departed { frames, in_time });
+            lifeline
+                .departures
+                .note(&StreamName::new("a"), Departed { frames, in_time, ..Departed::default() });
             lifeline.recently_in_time(start + seconds(second))
         };
         assert_eq!(share(0.0, 0, 0), None);

@@ -17,6 +17,10 @@ pub struct Departed {
     pub frames: u64,
     /// Of these, frames answered by their deadline.
     pub in_time: u64,
+    /// Frames that the scheduler has decided about: a model ran, or none could be in time.
+    pub decided: u64,
+    /// Frames that gave way to newer ones before that.
+    pub superseded: u64,
 }
 
 impl Departures {
@@ -47,9 +51,23 @@ impl Departures {
     }
 }
 
+impl Departed {
+    /// Those that have left since so many had.
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            frames: self.frames - before.frames,
+            in_time: self.in_time - before.in_time,
+            decided: self.decided - before.decided,
+            superseded: self.superseded - before.superseded,
+        }
+    }
+}
+
 impl AddAssign for Departed {
     fn add_assign(&mut self, other: Self) {
         self.frames += other.frames;
         self.in_time += other.in_time;
+        self.decided += other.decided;
+        self.superseded += other.superseded;
     }
 }

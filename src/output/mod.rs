@@ -138,13 +138,16 @@ impl Stream {
         }
         let before = self.departed();
         self.let_out(name, exit);
-        let after = self.departed();
-        let frames = after.frames - before.frames;
-        Departed { frames, in_time: after.in_time - before.in_time }
+        self.departed().since(before)
     }
 
     fn departed(&self) -> Departed {
-        Departed { frames: self.order.passed(), in_time: self.tally.met_deadline }
+        Departed {
+            frames: self.order.passed(),
+            in_time: self.tally.met_deadline,
+            decided: self.tally.decided(),
+            superseded: self.tally.superseded,
+        }
     }
 
     fn close(mut self, name: &StreamName, exit: &mut Exit) -> Tally {

@@ -132,6 +132,11 @@ impl Tally {
         }
     }
 
+    /// Frames that the scheduler decided about.
+    pub(super) fn decided(&self) -> u64 {
+        self.classified + self.expired + self.late + self.failed
+    }
+
     /// Frames that took over an answer.
     pub(super) fn reused(&self) -> u64 {
         self.reused_between + self.reused_nearly_equal + self.reused_same_scene

@@ -79,7 +79,7 @@ fn run_to(
     settled.into_iter().for_each(|settled| send.send(settled).unwrap());
     drop(send);
     let summary = thread.join().unwrap();
-    let Departed { frames, in_time } = departures.total();
+    let Departed { frames, in_time, .. } = departures.total();
     assert!(frames <= summary.total.captured && in_time <= summary.total.met_deadline);
     if summary.total.lost == 0 {
         assert_eq!((frames, in_time), (summary.total.captured, summary.total.met_deadline));

@@ -128,7 +128,7 @@ fn a_stalled_pipeline_is_started_anew_though_the_process_lives() {
         journal.wait_for(r#""frame":20"#);
         let mut freezer = machine.follow(&FREEZE.replace("$0", thread));
         freezer.wait_for("frozen");
-        journal.wait_for("no progress: stream");
+        journal.wait_for("no progress: ");
         journal.wait_for("Watchdog timeout");
         journal.wait_for("Started classifyd.service");
         is_active(&machine, restarts);
