@@ -59,6 +59,9 @@ demo: build ## Classify a sample video; the records go to demo.jsonl
 # Frame, model, best label and its confidence of a record.
 SHORT_RECORD := .*"frame":([0-9]+),.*"model":"([^"]*)".*"labels":\[\{"class":[0-9]+,"label":"([^"]*)","confidence":([0-9]\.[0-9]{0,2}).*
 
+# As root a real systemd can be booted for the tests of the service.
+test: export SERVICE_TESTS := $(if $(filter 0,$(shell id -u)),1)
+
 .PHONY: test
 test: setup-test test-convert ## Run all tests, those of the model converter too
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
@@ -70,8 +73,8 @@ test: setup-test test-convert ## Run all tests, those of the model converter too
 
 .PHONY: test-service
 test-service: export SERVICE_TESTS := 1
-test-service: setup-test ## Boot a systemd in a container and try the service in it (as root)
-	CLASSIFYD_TEST_SERVICE=1 $(CARGO) test --locked --test it -- --test-threads 1 service::
+test-service: setup-test ## The tests of the service alone, in a container that a systemd boots (as root)
+	$(CARGO) test --locked --test it -- service::
 
 .PHONY: arm64
 arm64: setup ## Build for aarch64 with the glibc of JetPack 4, such as a Jetson TX2 has

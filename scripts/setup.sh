@@ -8,7 +8,7 @@
 # Runtime; --set arm64: the libraries for `make test-arm64` too.
 #
 # What is there is left alone, so a second run changes nothing. Root (sudo) is needed only if
-# system packages are missing. With SERVICE_TESTS=1, as `make test-service` sets it, systemd-nspawn is
+# system packages are missing. With SERVICE_TESTS=1, as `make test` sets it for root, systemd-nspawn is
 # one of them. PYTHON names another Python than `python3` (3.10 to 3.13).
 set -euo pipefail
 

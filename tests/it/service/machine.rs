@@ -11,6 +11,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ pub struct Machine {
     files: TempDir,
     container: Child,
     leader: String,
+    /// One machine at a time: they share a control group.
+    _turn: MutexGuard<'static, ()>,
 }
 
 /// What a command said.
@@ -43,9 +46,6 @@ pub struct Answer {
 
 /// Why there is no machine here.
 fn obstacle() -> Option<String> {
-    if std::env::var_os("CLASSIFYD_TEST_SERVICE").is_none() {
-        return Some("`make test-service` asks for it, and nothing else does".to_owned());
-    }
     let is_root = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
     let version = Command::new("systemd-nspawn").arg("--version").output();
     match (is_root, version) {
@@ -66,7 +66,10 @@ impl Machine {
     }
 
     fn start() -> Result<Self, String> {
+        static TURN: Mutex<()> = Mutex::new(());
         static MACHINES: AtomicU32 = AtomicU32::new(0);
+        // A test that failed left nothing behind.
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let number = MACHINES.fetch_add(1, Ordering::Relaxed);
         let files = tempfile::tempdir().expect("a directory for the machine's files");
         let up = UnixDatagram::bind(files.path().join("up")).expect("a socket");
@@ -88,7 +91,7 @@ impl Machine {
         let console = fs::File::create(files.path().join("console")).expect("a file");
         command.stdin(Stdio::null()).stderr(console.try_clone().expect("a file")).stdout(console);
         let container = command.spawn().map_err(|error| error.to_string())?;
-        let mut machine = Self { files, container, leader: String::new() };
+        let mut machine = Self { files, container, leader: String::new(), _turn: turn };
         match leader_once_up(&up) {
             Some(leader) => machine.leader = leader,
             None => return Err(machine.console()),

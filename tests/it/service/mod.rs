@@ -143,7 +143,7 @@ fn a_stopped_process_is_started_anew() {
     machine.run("systemctl start classifyd").ok();
     let mut journal = machine.journal();
     journal.wait_for(r#""frame":20"#);
-    machine.run("systemctl kill --signal STOP classifyd").ok();
+    machine.run("systemctl kill --kill-who main --signal STOP classifyd").ok();
     journal.wait_for("Watchdog timeout");
     journal.wait_for("Started classifyd.service");
     is_active(&machine, 1);
