@@ -14,6 +14,7 @@ always_nan     gives NaN for every picture
 loops_on_red   runs for hours on a picture that is red, in short nodes, and gives colour's answers
 stuck_on_red   the same for many seconds, in one long node, which nothing can end
 together       takes as long as slow, on however many pictures at once, and gives colour's answers
+together_too   the same as together, for a second opinion
 mixes          takes several pictures at once and answers to each what fits their mean
 """
 
@@ -245,6 +246,10 @@ def together():
     return nodes, [constant("gains", [[GAIN, GAIN, GAIN]])] + others
 
 
+def together_too():
+    return together()
+
+
 def mixes():
     nodes = MEANS + [
         helper.make_node("ReduceMean", ["means", "pictures"], ["mean"], keepdims=1),
@@ -292,7 +297,7 @@ FIRST = {"layout": "nchw", "channels": "rgb", "kind": "logits", "classes": 3}
 LAST = {"layout": "nhwc", "channels": "bgr", "kind": "probabilities", "classes": 4}
 
 # Models of a free batch axis, and how many frames may share a run of theirs.
-SHARED = {"together": 4, "mixes": 2}
+SHARED = {"together": 4, "together_too": 4, "mixes": 2}
 
 
 def write(make, form):
@@ -321,7 +326,7 @@ def main():
     HERE.mkdir(exist_ok=True)
     (HERE / "colours.txt").write_text("".join(f"{label}\n" for label in LABELS))
     makers = (colour, red, slow, nan_on_red, fails_on_red, always_nan, loops_on_red, stuck_on_red)
-    for make in makers + (together, mixes):
+    for make in makers + (together, together_too, mixes):
         write(make, FIRST)
     write(colour_nhwc, LAST)
 

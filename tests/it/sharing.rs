@@ -91,9 +91,11 @@ fn where_only_work_counts_no_run_is_shared() {
 
 #[test]
 fn frames_that_come_back_for_another_model_share_its_runs() {
-    let models = with_knowledge(["colour", "together"], Some(quick_then_large(VIDEO)));
+    // On one core: of three frames that come at once the first has a run of its own, the others share one,
+    // and so come back at the same time.
+    let models = with_knowledge(["together", "together_too"], Some(quick_then_large(VIDEO)));
     let directory = tempfile::tempdir().unwrap();
-    // Hardly coloured, so that the quick model doubts, and another scene in every frame.
+    // Hardly coloured, so that the first model doubts, and another scene in every frame.
     let tinted = |channel: usize, level: u8| -> Colour {
         let mut colour = [level; 3];
         colour[channel] += 8;
@@ -102,12 +104,13 @@ fn frames_that_come_back_for_another_model_share_its_runs() {
     let clip = |channel: usize| {
         let path = directory.path().join(format!("{}.avi", COLOURS[channel].0));
         let frames: Vec<Colour> =
-            (0..30).map(|frame| tinted(channel, if frame % 2 == 0 { 40 } else { 220 })).collect();
+            (0..90).map(|frame| tinted(channel, if frame % 20 < 10 { 40 } else { 220 })).collect();
         Clip { size: (64, 48), frames }.write(&path, Codec::Avi);
         path
     };
     let clips: Vec<PathBuf> = (0..3).map(clip).collect();
-    let finished = replay(models.replay("--policy adaptive --realtime --budget 2s"), &clips);
+    let program = models.replay("--policy adaptive --realtime --budget 2s --every 10 --cores 1");
+    let finished = replay(program, &clips);
     let records = finished.records();
     let again = |record: &&Record| record.0["runs"].as_array().is_some_and(|runs| runs.len() == 2);
     let again: Vec<Record> = records.iter().filter(again).cloned().collect();
