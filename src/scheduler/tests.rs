@@ -314,7 +314,7 @@ fn an_estimate_that_shuts_its_model_out_relaxes_until_it_is_tried_again() {
         submit(&mut scheduler, job, &["m"], 50, now);
         matches!(scheduler.next(now), Decision::Run { .. })
     });
-    assert!(frames.is_some_and(|frames| frames > 50), "{frames:?}");
+    assert!(frames.is_some_and(|frames| (5..12).contains(&frames)), "{frames:?}");
 }
 
 #[test]

@@ -43,6 +43,11 @@ impl Factor {
         self.variance + self.noise + self.doubt
     }
 
+    /// The part of that variance that is what may have changed unseen.
+    pub(super) fn doubted(&self) -> f64 {
+        self.doubt
+    }
+
     /// Takes a run in.
     pub(super) fn learn(&mut self, surprise: Surprise) {
         let step = surprise.share(self.variance());

@@ -71,12 +71,14 @@
 //!
 //! A model that seems too slow need not run to be tried again: the factor is learnt from the others,
 //! and outliers of its own are forgotten after 4096 runs of the device. Only if no model runs any more
-//! is nothing learnt. So each frame that is refused ([`Estimator::refused`]) though the fastest run that
-//! is known would have been in time takes 2 % off all allowances, down to such fastest runs, until one is
-//! short enough and a run shows the truth. The variance of the factor grows meanwhile, so that this run
-//! is believed. A device may even have become quicker than it ever was: once 500 frames in a row were
-//! refused, every further one takes 2 % off whatever is known, down to a quarter of what runs take at the
-//! factor 1.
+//! is nothing learnt. So frames that are refused ([`Estimator::refused`]) though the fastest run that is
+//! known would have been in time relax all allowances: after n of them by (n/N)² of the way down to such
+//! fastest runs, until one is short enough and a run shows the truth. N is 8 at first, so
+//! that a recovery is found within ten frames; it doubles with each run that was let begin like that and
+//! took too long, up to 500, and is 8 again once a run takes no more than was allowed. The standard
+//! deviation of the factor grows by n/N of that way, so that this run is believed. A device may even have become quicker
+//! than it ever was: once 500 frames in a row were refused, every further one takes 2 % off whatever is
+//! known, down to a quarter of what runs take at the factor 1.
 
 mod factor;
 mod normal;
@@ -103,11 +105,14 @@ pub use saved::{DeviceKey, Remembered, Saved, SavedError};
 /// Runs of the device after which what a runner took is forgotten, and a slowdown is usual.
 const MEMORY: u64 = 4096;
 
-/// What a refused frame takes off the allowances, as a natural logarithm.
+/// What a refused frame takes off what is known of the fastest runs, as a natural logarithm.
 const RELIEF: f64 = 0.02;
 
 /// Refused frames after which what is known of the fastest runs is doubted.
 const PATIENCE: u32 = 500;
+
+/// Refused frames after which at first nothing but the fastest runs counts.
+const FIRST_PATIENCE: u32 = 8;
 
 /// Refused frames that count: more change nothing.
 const MOST_REFUSED: u32 = 1000;
@@ -153,6 +158,8 @@ pub struct Estimator {
     refused: u32,
     /// Those of them that the fastest run known would have been in time for.
     doubtful: u32,
+    /// Doubtful frames after which nothing but the fastest runs counts.
+    patience: u32,
 }
 
 /// What a runner was found to take after the latest run.
@@ -169,7 +176,14 @@ impl Estimator {
     /// An estimator without runners, whose allowances suffice with this probability.
     pub fn new(on_time: OnTime) -> Self {
         let part = Part::new(on_time);
-        Self { preprocess: part.clone(), run: part, quotes: Vec::new(), refused: 0, doubtful: 0 }
+        Self {
+            preprocess: part.clone(),
+            run: part,
+            quotes: Vec::new(),
+            refused: 0,
+            doubtful: 0,
+            patience: FIRST_PATIENCE,
+        }
     }
 
     /// Adds a runner: what its warm-up runs took, and what is remembered of it from before a restart,
@@ -195,18 +209,28 @@ impl Estimator {
 
     /// Learns what a run took.
     pub fn learn(&mut self, runner: RunnerId, took: impl Into<Took>) {
-        // A change by as much as the allowances were relaxed would be no surprise.
-        let Relief { known, beyond } = self.relief();
-        let doubt = known + beyond;
-        (self.refused, self.doubtful) = (0, 0);
         let took = took.into();
         let (Took::Whole(cost) | Took::AtLeast(cost)) = took;
-        self.preprocess.learn(runner.0, logarithm(cost.preprocess), doubt);
+        let relief = self.relief();
+        let doubt = |part: &Part| part.quote(runner.0, relief).doubt;
+        let (preprocess, run) = (doubt(&self.preprocess), doubt(&self.run));
+        self.patience = self.patience_after(runner, took);
+        (self.refused, self.doubtful) = (0, 0);
+        self.preprocess.learn(runner.0, logarithm(cost.preprocess), preprocess);
         match took {
-            Took::Whole(_) => self.run.learn(runner.0, logarithm(cost.run), doubt),
-            Took::AtLeast(_) => self.run.learn_at_least(runner.0, logarithm(cost.run), doubt),
+            Took::Whole(_) => self.run.learn(runner.0, logarithm(cost.run), run),
+            Took::AtLeast(_) => self.run.learn_at_least(runner.0, logarithm(cost.run), run),
         }
         self.quote();
+    }
+
+    /// How long to wait for the next trial, after a run that may have been one.
+    fn patience_after(&self, runner: RunnerId, took: Took) -> u32 {
+        match took {
+            Took::Whole(cost) if cost.run <= self.allowance(runner).run => FIRST_PATIENCE,
+            _ if self.doubtful == 0 => self.patience,
+            _ => (2 * self.patience).min(PATIENCE),
+        }
     }
 
     /// Notes that a frame expired because every runner's allowance was too long for what was `left` until
@@ -220,8 +244,9 @@ impl Estimator {
     }
 
     fn relief(&self) -> Relief {
+        let known = (f64::from(self.doubtful) / f64::from(self.patience)).min(1.0);
         let beyond = self.refused.saturating_sub(PATIENCE);
-        Relief { known: f64::from(self.doubtful) * RELIEF, beyond: f64::from(beyond) * RELIEF }
+        Relief { known, beyond: f64::from(beyond) * RELIEF }
     }
 
     /// Reckons once for all decisions until the next run.

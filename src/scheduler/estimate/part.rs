@@ -73,14 +73,17 @@ pub(super) struct Quote {
     pub(super) allowance: f64,
     /// What the allowance was relaxed by.
     pub(super) relief: f64,
+    /// A change by so much would be no surprise.
+    pub(super) doubt: f64,
 }
 
-/// What allowances are relaxed by because frames were refused, in natural logarithms.
+/// What allowances are relaxed by because frames were refused.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Relief {
-    /// Down to the fastest runs that are known.
+    /// Of the way down to the fastest runs that are known, the share that would be no surprise. Allowances
+    /// are relaxed by its square, so that the first of many such frames hardly count.
     pub(super) known: f64,
-    /// Beyond them.
+    /// Beyond them, as a natural logarithm.
     pub(super) beyond: f64,
 }
 
@@ -170,8 +173,9 @@ impl Part {
 
     fn take_ordinary(&mut self, runner: usize, surprise: Surprise) {
         self.release();
-        let now = self.now();
+        let (now, doubted) = (self.now(), surprise.share(self.factor.doubted()));
         self.runners[runner].learn(surprise, now);
+        self.runners[runner].record(surprise.residual - doubted, now.number);
         self.factor.learn(surprise);
     }
 
@@ -230,8 +234,10 @@ impl Part {
         let full = median + self.tail.reach(runner.residuals(), runner.spread(), doubt);
         let fastest = runner.fastest(self.factor.mean()).min(full);
         let least = (fastest - relief.beyond).max(runner.median(0.0) - MOST_RELIEF).min(fastest);
-        let allowance = (full - relief.known - relief.beyond).max(least);
-        Quote { expected: median.min(allowance), fastest, allowance, relief: full - allowance }
+        let known = relief.known * (full - fastest);
+        let allowance = (full - relief.known * known - relief.beyond).max(least);
+        let (expected, relaxed) = (median.min(allowance), full - allowance);
+        Quote { expected, fastest, allowance, relief: relaxed, doubt: known.max(relaxed) }
     }
 
     /// The probability that a run of the runner takes no more.

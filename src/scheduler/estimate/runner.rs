@@ -113,7 +113,6 @@ impl Runner {
         self.base += surprise.share(prior);
         self.base_variance = surprise.rest(prior);
         self.see(now);
-        self.record(surprise.residual, now.number);
     }
 
     /// Notes an ordinary run at this factor.
