@@ -6,7 +6,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The health of the process; clones share it. It begins sound, and what is lost stays lost.
+/// The health of the process, until a reload; clones share it. It begins sound, and what is lost stays
+/// lost.
 #[derive(Clone, Debug, Default)]
 pub struct Health {
     faults: Arc<Mutex<Vec<String>>>,

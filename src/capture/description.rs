@@ -226,6 +226,11 @@ impl Description {
         Ok(self.variants.iter().map(launch).collect())
     }
 
+    /// For each of the pipelines what must be installed for it, in the order of preference.
+    pub(super) fn needs(&self) -> impl Iterator<Item = &[String]> {
+        self.variants.iter().map(|(needs, _)| needs.as_slice())
+    }
+
     /// What of `values` must not be shown. Numbers and choices are no secrets, whatever their names.
     pub(super) fn secrets(&self, values: &Values) -> Secrets {
         let is_text = |name: &str| match self.parameters.get(name) {

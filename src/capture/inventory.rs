@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use gstreamer::prelude::*;
 use gstreamer::{Caps, ElementFactory, ElementFactoryType, Rank};
 
+use super::description::Description;
 use super::error::CaptureError;
 use super::natural;
 use super::pipeline;
@@ -30,6 +31,18 @@ pub enum Platform {
     Any,
     /// On NVIDIA's Jetson boards only.
     Jetson,
+}
+
+/// A pipeline of some kind of source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The name of its description.
+    pub name: String,
+    /// The elements for whose sake this one of its pipelines is used; none for the one that serves
+    /// everywhere.
+    pub by: Vec<String>,
+    /// What the pipelines need that would have been preferred.
+    pub instead_of: Vec<String>,
 }
 
 /// Who decodes a kind of video.
@@ -121,6 +134,24 @@ pub fn decoder(media: &str) -> Result<Option<Decoder>, CaptureError> {
         .map(|factory| Decoder { element: factory.name().to_string(), engine: engine(&factory) }))
 }
 
+/// By name: which pipeline sources get here, of those that each description offers; those of the user's
+/// `directory` too.
+pub fn routes(directory: Option<&Path>) -> Result<Vec<Result<Route, CaptureError>>, CaptureError> {
+    pipeline::init()?;
+    let route = |name: String| {
+        let description = Description::find(&name, directory).transpose()?;
+        Some(description.map(|description| route(name, &description)))
+    };
+    Ok(Description::names(directory).into_iter().filter_map(route).collect())
+}
+
+fn route(name: String, description: &Description) -> Route {
+    let preferred = description.needs().take_while(|needs| !pipeline::are_installed(needs));
+    let instead_of: Vec<String> = preferred.flatten().cloned().collect();
+    let by = description.needs().find(|needs| pipeline::are_installed(needs));
+    Route { name, by: by.unwrap_or_default().to_vec(), instead_of }
+}
+
 fn engine(factory: &ElementFactory) -> Engine {
     let class = factory.metadata("klass").unwrap_or_default();
     // NVIDIA's decoder does not say so itself.
@@ -207,6 +238,26 @@ mod tests {
         let h264 = decoder("video/x-h264").unwrap().unwrap();
         assert!(is_installed(&h264.element).unwrap(), "{h264:?}");
         assert_eq!(decoder("video/x-no-such-codec").unwrap(), None);
+    }
+
+    #[test]
+    fn the_route_is_that_of_the_first_elements_that_are_installed() {
+        let directory = tempfile::tempdir().unwrap();
+        let alternative =
+            |needs: &str| format!("[[alternatives]]\nneeds = ['{needs}']\npipeline = 'fakesrc'\n");
+        let route = |alternatives: &[&str]| {
+            let alternatives: String = alternatives.iter().copied().map(alternative).collect();
+            let text =
+                format!("description = ''\nlive = true\npipeline = 'fakesrc'\n{alternatives}");
+            fs::write(directory.path().join("yard.toml"), text).unwrap();
+            let routes = routes(Some(directory.path())).unwrap().into_iter().map(Result::unwrap);
+            let route = routes.filter(|route| route.name == "yard").last().unwrap();
+            (route.by.join(" "), route.instead_of.join(" "))
+        };
+        assert_eq!(route(&[]), ("".into(), "".into()));
+        assert_eq!(route(&["noelement"]), ("".into(), "noelement".into()));
+        assert_eq!(route(&["noelement", "identity"]), ("identity".into(), "noelement".into()));
+        assert_eq!(route(&["identity", "noelement"]), ("identity".into(), "".into()));
     }
 
     #[test]

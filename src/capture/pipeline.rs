@@ -95,9 +95,13 @@ fn build(recipe: &Recipe, input: &str) -> Result<Pipeline, CaptureError> {
 
 /// The first text whose elements are installed; the last one needs none.
 fn choose(launches: &[Launch]) -> &str {
-    let installed = |name: &String| ElementFactory::find(name).is_some();
-    let fitting = launches.iter().find(|launch| launch.needs.iter().all(installed));
+    let fitting = launches.iter().find(|launch| are_installed(&launch.needs));
     fitting.or(launches.last()).map_or("", |launch| launch.text.as_str())
+}
+
+/// Whether GStreamer has these elements.
+pub(super) fn are_installed(elements: &[String]) -> bool {
+    elements.iter().all(|name| ElementFactory::find(name).is_some())
 }
 
 fn unbuildable(

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use clap::Parser;
 
 use super::{Context, ExitCode, Failure, stdout};
-use crate::capture::inventory::{self, CODECS, Decoder, ELEMENTS, Engine};
+use crate::capture::inventory::{self, CODECS, Decoder, ELEMENTS, Engine, Route};
 use crate::models::{self, Manifest, ManifestEntry, ManifestError, Provider};
 use crate::onnx::Runtime;
 use crate::premodel::Premodel;
@@ -31,6 +31,7 @@ pub fn run(_arguments: &Arguments, context: &Context) -> Result<(), Failure> {
     let mut report = Report { needed: 0, written: Ok(()) };
     gstreamer(&mut report);
     decoders(&mut report);
+    pipelines(&mut report, context);
     onnxruntime(&mut report, context);
     models(&mut report, context);
     premodel(&mut report, context);
@@ -111,6 +112,31 @@ fn decoders(report: &mut Report) {
                 "apt install gstreamer1.0-libav gstreamer1.0-plugins-good gstreamer1.0-plugins-bad",
             ),
             Err(error) => report.missing_as(part, &error.into()),
+        }
+    }
+}
+
+/// Which pipeline each kind of source gets.
+fn pipelines(report: &mut Report, context: &Context) {
+    let routes = match inventory::routes(context.places.pipelines().as_deref()) {
+        Ok(routes) => routes,
+        Err(error) => return report.missing_as("pipelines", &error.into()),
+    };
+    for route in routes {
+        let Route { name, by, instead_of } = match route {
+            Ok(route) => route,
+            Err(error) => {
+                report.missing_as("a pipeline", &error.into());
+                continue;
+            }
+        };
+        let part = format!("pipeline {name}");
+        match (by.as_slice(), instead_of.as_slice()) {
+            ([], []) => report.ok(part, "there is one"),
+            ([], others) => {
+                report.ok(part, format!("the one for all machines, without {}", others.join(", ")));
+            }
+            (elements, _) => report.ok(part, format!("the one with {}", elements.join(", "))),
         }
     }
 }

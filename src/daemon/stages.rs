@@ -34,7 +34,7 @@ pub(super) struct Stages {
     engine: Engine,
     /// What was done by the engines before it.
     late_work: LateWork,
-    /// What a watchdog is fed by.
+    /// That of the engine: a reload begins anew with models that were lost.
     pub(super) health: Health,
     pub(super) showing: Showing,
     /// Where `select` gets its next desk.
@@ -145,6 +145,7 @@ impl Stages {
         streams: &mut Streams,
     ) -> anyhow::Result<()> {
         let changes = streams.changes(&planned);
+        self.health = Health::default();
         let around = (&self.threads, self.health.clone(), self.clock);
         let (engine, desk) =
             Engine::assemble(parts, &planned, Some(&self.engine), &mut self.memory, around);

@@ -39,7 +39,15 @@ fn check_finds_damaged_parts() {
 fn doctor_lists_the_parts() {
     let trained = Trained::on(&["red", "colour"]);
     let doctor = trained.models.command("doctor").run().with_code(0);
-    let parts = ["GStreamer", "decodebin", "ONNX Runtime", "provider cpu", "model red", "premodel"];
+    let parts = [
+        "GStreamer",
+        "decodebin",
+        "pipeline rtsp: the one",
+        "ONNX Runtime",
+        "provider cpu",
+        "model red",
+        "premodel",
+    ];
     doctor.printing(&parts);
 }
 

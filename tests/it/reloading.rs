@@ -431,3 +431,26 @@ fn a_hangup_still_ends_a_replay() {
     let finished = running.finish().with_code(0);
     assert_eq!(finished.total("captured"), finished.records().len() as u64);
 }
+
+#[test]
+fn a_model_that_was_lost_is_brought_back() {
+    let service = Service::of(Models::of(&["stuck_on_red", "colour"]));
+    let frames = [vec![GREEN; 90], vec![RED; 10], vec![GREEN; 6000]].concat();
+    Clip { size: (64, 48), frames }.write(&service.file("clip.avi"), Codec::Avi);
+    let late = "[late]\nmargin = \"1ms\"\nfence_after = \"200ms\"\n";
+    let door = stream("door", "clip.avi", "realtime = true\nbudget = \"300ms\"");
+    service.write(&(policy("random") + late + &door));
+    let mut running = service.start();
+    let file = service.models.file("stuck_on_red.onnx");
+    let model = fs::read(&file).unwrap();
+    fs::remove_file(&file).unwrap();
+    running.wait_for_words("model stuck_on_red is lost");
+    fs::write(&file, model).unwrap();
+    reload(&mut running, 1);
+    running.wait_for_more_records(60);
+    // A run that has lost a model ends with 1.
+    let finished = stop(running);
+    let records = finished.records();
+    let last = &records[records.len() - 60..];
+    assert!(last.iter().any(|record| record.model() == "stuck_on_red"), "{}", finished.stdout);
+}
