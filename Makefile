@@ -76,6 +76,11 @@ test-service: export SERVICE_TESTS := 1
 test-service: setup-test ## The tests of the service alone, in a container that a systemd boots (as root)
 	$(CARGO) test --locked --test it -- service::
 
+.PHONY: test-v4l2
+test-v4l2: export V4L2_TESTS := 1
+test-v4l2: build ## Pull out and plug in a test camera in a virtual machine (QEMU, on an amd64 Debian)
+	scripts/test-v4l2.sh
+
 .PHONY: arm64
 arm64: setup ## Build for aarch64 with the glibc of JetPack 4, such as a Jetson TX2 has
 	scripts/arm64.sh

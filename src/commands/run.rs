@@ -13,6 +13,7 @@ use super::configured::{self, Found};
 use super::equipment::{self, Execution, Wish};
 use super::playing::{SummaryFile, finish};
 use super::{Context, ExitCode, Failure, Places};
+use crate::capture;
 use crate::config::{Config, Faults, Location, PolicyKind};
 use crate::daemon::{self, Plan, Reload, ServiceSignals, Setup};
 use crate::engines::EngineBuilds;
@@ -49,6 +50,9 @@ is wrong with them, it says what, and the old ones go on.";
 
 /// Runs `run`.
 pub fn run(arguments: Arguments, mut context: Context) -> Result<(), Failure> {
+    if let Err(error) = capture::let_go_of_cameras() {
+        log::warn!("a USB camera that is pulled out may not be found again: {error}");
+    }
     let written = Written::read(&arguments.config, &context.places)?;
     let summary = arguments.summary.as_deref().map(SummaryFile::create).transpose()?;
     context.startup = Startup::begin(context.clock);
