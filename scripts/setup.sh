@@ -9,7 +9,8 @@
 #
 # What is there is left alone, so a second run changes nothing. Root (sudo) is needed only if
 # system packages are missing. With SERVICE_TESTS=1, as `make test` sets it for root, systemd-nspawn is
-# one of them. PYTHON names another Python than `python3` (3.10 to 3.13).
+# one of them, and with SOAK=1, as `make soak` sets it, libfaketime. PYTHON names another Python than
+# `python3` (3.10 to 3.13).
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -34,6 +35,9 @@ readonly gstreamer_packages=(
 
 # What tests of the service boot a systemd with; only root can.
 readonly service_test_packages=(systemd-container)
+
+# What lets a soak set a daemon's clock.
+readonly soak_packages=(faketime)
 
 main() {
     local options=()
@@ -90,6 +94,7 @@ missing_packages() {
     "$python" -c 'import ensurepip, venv' 2>/dev/null || echo python3 python3-venv
     [[ -z ${SERVICE_TESTS:-} ]] || command -v systemd-nspawn >/dev/null ||
         echo "${service_test_packages[@]}"
+    [[ -z ${SOAK:-} ]] || command -v faketime >/dev/null || echo "${soak_packages[@]}"
 }
 
 install_system_packages() {
