@@ -60,7 +60,8 @@ class Camera:
 class Run:
     """One run of a daemon: its records and its words, as they are read."""
 
-    def __init__(self, process, stderr):
+    def __init__(self, process, words, missed):
+        """Words and records of frames without an answer in time are written to these files."""
         self.process = process
         self.outcomes = collections.defaultdict(collections.Counter)
         self.next = collections.Counter()
@@ -77,15 +78,19 @@ class Run:
         self.words = []
         self.reading = threading.Event()
         self.reading.set()
-        readers = [(self.read, []), (self.listen, [stderr])]
+        readers = [(self.read, [missed]), (self.listen, [words])]
         self.threads = [threading.Thread(target=reader, args=args, daemon=True) for reader, args in readers]
         for thread in self.threads:
             thread.start()
 
-    def read(self):
-        for line in self.process.stdout:
-            self.note(json.loads(line), time.monotonic())
-            self.reading.wait()
+    def read(self, file):
+        with file:
+            for line in self.process.stdout:
+                record, now = json.loads(line), time.monotonic()
+                self.note(record, now)
+                if not record["met_deadline"]:
+                    print(f"{now:.2f} {line}", end="", file=file)
+                self.reading.wait()
 
     def note(self, record, now):
         stream, outcome = record["stream"], record["outcome"]
@@ -138,8 +143,8 @@ class Daemon:
         names = ", ".join(f'"{name}"' for name in self.models)
         text = (
             f'[models]\nuse = [{names}]\n[policy]\nkind = "random"\n[late]\nmargin = "{MARGIN * 1000:g}ms"\n'
-            f'fence_after = "{FENCE_AFTER * 1000:g}ms"\n[scheduler]\nestimates = "latencies.json"\n'
-            f'[status]\nsocket = "status.sock"\n'
+            f'fence_after = "{FENCE_AFTER * 1000:g}ms"\n[scheduler]\non_time = 0.99\n'
+            f'estimates = "latencies.json"\n[status]\nsocket = "status.sock"\n'
         )
         for name, source in self.streams.items():
             text += f'[[stream]]\nname = "{name}"\nsource = "{source}"\nbudget = "{self.budget}ms"\n'
@@ -159,7 +164,8 @@ class Daemon:
         process = subprocess.Popen(command, env=self.environment, text=True, **pipes)
         # One page, so that a reader that stops is felt at once.
         fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 4096)
-        self.run = Run(process, open(self.directory / f"stderr{self.runs}.log", "w"))
+        names = [f"words{self.runs}.log", f"missed{self.runs}.log"]
+        self.run = Run(process, *[open(self.directory / name, "w") for name in names])
 
     def status(self):
         with socket.socket(socket.AF_UNIX) as client:
