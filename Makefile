@@ -18,6 +18,9 @@ ARCH ?= amd64
 VIDEO ?= samples/bikes.mp4
 DEMO_FLAGS ?= --realtime --top-k 3
 
+# How long `make soak` lasts; its 72 hours of faults take 30 minutes or more.
+MINUTES ?= 30
+
 # Directories of labelled pictures that `make evaluate` profiles, each a set of its own; and what else
 # `classifyd evaluate` is told, for example `EVALUATE_FLAGS="--budget 16ms,33ms"`.
 IMAGES ?= $(patsubst %/,%,$(wildcard ../shared/data/images/*/))
@@ -95,6 +98,12 @@ soak-rtsp: setup ## Have a network camera disconnect 1,000 times, and look for l
 	$(CARGO) build --release --locked --examples
 	CLASSIFYD_TEST_DISCONNECTS=1000 $(CARGO) test --release --locked --test it -- \
 	    --nocapture disconnects_leave_nothing_behind
+
+.PHONY: soak
+soak: export SOAK := 1
+soak: build ## Do to the daemon in MINUTES=30 what goes wrong in 72 hours, and see that it copes
+	$(CARGO) build --release --locked --examples
+	scripts/soak.py --minutes $(MINUTES) $(SOAK_FLAGS)
 
 .PHONY: test-convert
 test-convert: setup ## Run the tests of the model converter
