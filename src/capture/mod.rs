@@ -33,7 +33,6 @@ pub mod mailbox;
 mod natural;
 mod pipeline;
 mod registrar;
-mod release;
 mod sink;
 mod source;
 mod stall;
@@ -57,7 +56,6 @@ pub use self::keeper::{Patience, SourceState};
 pub use self::kept::{Keeping, Pulse, Retuning};
 pub use self::login::{Login, LoginError, LoginFile};
 pub use self::mailbox::Delivery;
-pub use self::release::let_go_of_cameras;
 pub use self::source::Source;
 
 use self::image_stream::RunningImages;

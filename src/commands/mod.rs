@@ -5,6 +5,7 @@ mod catalogue;
 mod check;
 mod configured;
 mod doctor;
+mod environment;
 mod equipment;
 mod evaluate;
 mod exit;

@@ -10,10 +10,10 @@ use anyhow::anyhow;
 use clap::Parser;
 
 use super::configured::{self, Found};
+use super::environment;
 use super::equipment::{self, Execution, Wish};
 use super::playing::{SummaryFile, finish};
 use super::{Context, ExitCode, Failure, Places};
-use crate::capture;
 use crate::config::{Config, Faults, Location, PolicyKind};
 use crate::daemon::{self, Plan, Reload, ServiceSignals, Setup};
 use crate::engines::EngineBuilds;
@@ -50,8 +50,11 @@ is wrong with them, it says what, and the old ones go on.";
 
 /// Runs `run`.
 pub fn run(arguments: Arguments, mut context: Context) -> Result<(), Failure> {
-    if let Err(error) = capture::let_go_of_cameras() {
-        log::warn!("a USB camera that is pulled out may not be found again: {error}");
+    if let Err(error) = environment::complete() {
+        log::warn!(
+            "cannot start anew with another environment: {error}; a USB camera that is pulled out may not be \
+             found again, and more memory is taken"
+        );
     }
     let written = Written::read(&arguments.config, &context.places)?;
     let summary = arguments.summary.as_deref().map(SummaryFile::create).transpose()?;

@@ -61,7 +61,7 @@ pub struct StreamStatus {
     pub source: String,
     /// `starting`, `live`, `stalled`, `retrying` or `ended`.
     pub state: String,
-    /// For how long.
+    /// For how long; of one that was lost and has given no frame since, since it was lost.
     pub state_for_s: f64,
     /// Of one that is retrying: how it was lost (one of [`Losses`]).
     pub loss: Option<String>,

@@ -22,6 +22,7 @@ pub(super) struct StreamBoard {
 /// What changes rarely.
 struct Condition {
     state: SourceState,
+    /// When it came to be in this state; or was lost, if it has given no frame since.
     since: Instant,
     /// Whether it was lost and has given no frame since.
     is_missed: bool,
@@ -86,6 +87,7 @@ impl StreamBoard {
         if condition.state == *state {
             return;
         }
+        let was_missed = condition.is_missed;
         match state {
             SourceState::Retrying { loss, .. } => {
                 self.meters.count_loss(*loss);
@@ -95,13 +97,14 @@ impl StreamBoard {
                 self.meters.recoveries.inc();
                 condition.is_missed = false;
             }
-            SourceState::Live
-            | SourceState::Starting
-            | SourceState::Stalled
-            | SourceState::Ended => {}
+            SourceState::Ended => condition.is_missed = false,
+            SourceState::Live | SourceState::Starting | SourceState::Stalled => {}
         }
         self.meters.show(state);
-        (condition.state, condition.since) = (state.clone(), now);
+        condition.state = state.clone();
+        if !(was_missed && condition.is_missed) {
+            condition.since = now;
+        }
     }
 
     /// Notes that the source has given its last frame.
@@ -215,6 +218,26 @@ mod tests {
         let status = board.status(&StreamName::new("door"), now);
         assert_eq!(status.losses, Losses { not_started: 1, stalled: 1, ..Losses::default() });
         assert_eq!((status.recoveries, &*status.state), (1, "live"));
+    }
+
+    #[test]
+    fn a_source_that_is_lost_says_since_when() {
+        let (board, now) = board();
+        let seconds = |seconds| now + Duration::from_secs(seconds);
+        let states = [
+            (SourceState::Live, 0.0),
+            (retrying(Loss::Ended, 1, now), 0.0),
+            (SourceState::Starting, 1.0),
+            (retrying(Loss::NotStarted, 2, now), 2.0),
+            (SourceState::Live, 0.0),
+            (retrying(Loss::Ended, 1, now), 0.0),
+            (SourceState::Ended, 0.0),
+        ];
+        for (second, (state, expected)) in (0..).zip(states) {
+            board.note_state(&state, seconds(second));
+            let status = board.status(&StreamName::new("door"), seconds(second));
+            assert_eq!(status.state_for_s, expected, "{second}: {state:?}");
+        }
     }
 
     #[test]

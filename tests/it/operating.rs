@@ -309,3 +309,17 @@ fn a_journal_that_is_not_there_is_named() {
     let words = ["cannot reach journald", "--log-format plain"];
     classifyd("models --log-format journal").refusal(69, &words);
 }
+
+/// `make test-v4l2` and `make soak` show what for.
+#[test]
+fn the_daemon_gives_itself_the_environment_that_libraries_look_at() {
+    let setting = Setting::new();
+    let daemon = || setting.daemon(&[DOOR]);
+    for (daemon, value) in [(daemon(), "1"), (daemon().env("GST_V4L2_FORCE_DRAIN", "0"), "0")] {
+        let mut running = daemon.start();
+        running.wait_for_records(1);
+        assert_eq!(running.variable("GST_V4L2_FORCE_DRAIN").as_deref(), Some(value));
+        assert_eq!(running.variable("MALLOC_ARENA_MAX").as_deref(), Some("2"));
+        terminate(running);
+    }
+}

@@ -133,6 +133,15 @@ impl Running {
         self.wait(|running| (running.stdout.seen.iter().any(said), &mut running.stdout));
     }
 
+    /// The value of a variable in its environment, as it was started with.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        let file = Path::new("/proc").join(self.pid.to_string()).join("environ");
+        let environment = fs::read_to_string(file).expect("the program runs");
+        let found =
+            environment.split('\0').find_map(|one| one.strip_prefix(name)?.strip_prefix('='));
+        found.map(str::to_owned)
+    }
+
     /// What it holds now.
     pub fn vitals(&self) -> Vitals {
         let process = Path::new("/proc").join(self.pid.to_string());
