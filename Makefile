@@ -18,8 +18,10 @@ ARCH ?= amd64
 VIDEO ?= samples/bikes.mp4
 DEMO_FLAGS ?= --realtime --top-k 3
 
-# How long `make soak` lasts; its 72 hours of faults take 30 minutes or more.
+# How long `make soak` lasts; its 72 hours of faults take 30 minutes or more. And its other flags, for
+# example `SOAK_FLAGS="--seed 2 --keep soak"`.
 MINUTES ?= 30
+SOAK_FLAGS ?=
 
 # Directories of labelled pictures that `make evaluate` profiles, each a set of its own; and what else
 # `classifyd evaluate` is told, for example `EVALUATE_FLAGS="--budget 16ms,33ms"`.
