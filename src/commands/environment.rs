@@ -11,10 +11,15 @@ use std::{env, io};
 ///   (`gst_v4l2_object_stop`). The pool keeps the device open, and as long as that is so, the kernel gives a
 ///   camera that comes back another name: `/dev/video1` after `/dev/video0`. With this variable the source
 ///   stops in another way, and gives back all of them.
-/// - memory. By default glibc has up to eight arenas for each core, and a thread gets one that few others
-///   use. Each keeps what was freed in it: some 20 MiB, as the threads of GStreamer come and go with lost
-///   cameras, which is a gigabyte with the six cores of a Jetson TX2.
-const WANTED: [(&str, &str); 2] = [("GST_V4L2_FORCE_DRAIN", "1"), ("MALLOC_ARENA_MAX", "2")];
+/// - memory. glibc keeps what was freed: in up to eight arenas for each core, and in blocks of up to 64 MiB
+///   once a large one was freed, which is so when a model is dropped. A reload or a model built anew then
+///   leaves the old weights' memory behind, and lost cameras some MiB for each arena. With two arenas, and the
+///   threshold for giving memory back fixed at what it is at first, large blocks go back at once.
+const WANTED: [(&str, &str); 3] = [
+    ("GST_V4L2_FORCE_DRAIN", "1"),
+    ("MALLOC_ARENA_MAX", "2"),
+    ("MALLOC_TRIM_THRESHOLD_", "131072"),
+];
 
 /// Starts this program anew, as the same process and with the same arguments, unless all variables are set.
 /// To be called before anything is begun; it returns only where nothing is to be done, or with the error.

@@ -320,6 +320,7 @@ fn the_daemon_gives_itself_the_environment_that_libraries_look_at() {
         running.wait_for_records(1);
         assert_eq!(running.variable("GST_V4L2_FORCE_DRAIN").as_deref(), Some(value));
         assert_eq!(running.variable("MALLOC_ARENA_MAX").as_deref(), Some("2"));
+        assert_eq!(running.variable("MALLOC_TRIM_THRESHOLD_").as_deref(), Some("131072"));
         terminate(running);
     }
 }
