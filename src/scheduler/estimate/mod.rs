@@ -73,12 +73,13 @@
 //! and outliers of its own are forgotten after 4096 runs of the device. Only if no model runs any more
 //! is nothing learnt. So frames that are refused ([`Estimator::refused`]) though the fastest run that is
 //! known would have been in time relax all allowances: after n of them by (n/N)² of the way down to such
-//! fastest runs, until one is short enough and a run shows the truth. N is 8 at first, so
-//! that a recovery is found within ten frames; it doubles with each run that was let begin like that and
-//! took too long, up to 500, and is 8 again once a run takes no more than was allowed. The standard
-//! deviation of the factor grows by n/N of that way, so that this run is believed. A device may even have become quicker
-//! than it ever was: once 500 frames in a row were refused, every further one takes 2 % off whatever is
-//! known, down to a quarter of what runs take at the factor 1.
+//! fastest runs, until one is short enough and a run shows the truth. N is 8 at first, so that a recovery
+//! is found within ten frames; it doubles with each run that was let begin like that and took too long,
+//! up to 500, and is 8 again once a run takes no more than was allowed. The standard deviation of the
+//! factor grows by n/N of that way, so that this run is believed; what it took more or less is put down to
+//! that, and is no measure of how runs spread. A device may even have become quicker than it ever was:
+//! once 500 frames in a row were refused, every further one takes 2 % off whatever is known, down to a
+//! quarter of what runs take at the factor 1.
 
 mod factor;
 mod normal;

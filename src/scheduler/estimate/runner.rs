@@ -107,7 +107,7 @@ impl Runner {
         self.base_variance.max(self.variance() / BASE_RUNS) + discord * discord
     }
 
-    /// Takes a run in that was ordinary.
+    /// Takes a run in that was ordinary; how it spread is for [`Self::record`].
     pub(super) fn learn(&mut self, surprise: Surprise, now: Seen) {
         let prior = self.base_variance(now);
         self.base += surprise.share(prior);
