@@ -174,7 +174,7 @@ class Soak:
             sys.exit("libfaketime is missing: apt install faketime")
         return {
             "LD_PRELOAD": str(found[0]), "FAKETIME_TIMESTAMP_FILE": str(self.clock), "DONT_FAKE_MONOTONIC": "1",
-            "NO_FAKE_STAT": "1", "FAKETIME_CACHE_DURATION": "1",
+            "NO_FAKE_STAT": "1", "FAKETIME_NO_CACHE": "1",
         }
 
     def step_clock(self, seconds):
