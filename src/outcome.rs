@@ -157,7 +157,7 @@ pub struct Considered {
     pub finish: Duration,
     /// The probability, 0 to 1, of being in time, if the runs before it end as expected.
     pub chance: f64,
-    /// The share of right answers that it was expected to bring, less what its time was worth.
+    /// The share of right answers in time that it was expected to bring, less what its time was worth.
     pub utility: f32,
 }
 

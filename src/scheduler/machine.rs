@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::cost::{Cost, Took};
 use super::estimate::{Estimator, OnTime, Remembered, RunnerId};
 use super::price::Price;
-use super::trials::Trials;
+use super::trials::{Trial, Trials};
 use crate::models::ModelId;
 
 /// Runs committed beyond those that the cores can take: the tensor of one more frame is made
@@ -55,12 +55,8 @@ pub(super) struct Runner {
     pub(super) device: usize,
     pub(super) cores: usize,
     id: RunnerId,
-    /// What a run takes in the middle.
-    pub(super) expected: Cost,
-    /// How much longer it may take, with the probability that is asked for.
-    pub(super) spread: Duration,
-    /// Core time of a run as expected.
-    pub(super) work: Duration,
+    /// A run of one frame.
+    pub(super) alone: Load,
     /// Runs of 2, 3, ... frames.
     batches: Vec<Batch>,
 }
@@ -79,6 +75,10 @@ pub(super) struct Load {
     pub(super) expected: Cost,
     /// How much longer it may take, with the probability that is asked for.
     pub(super) spread: Duration,
+    /// The same without what is allowed for doubt and for long tails.
+    pub(super) usual_spread: Duration,
+    /// How much less it may well take in the middle.
+    pub(super) hoped: Duration,
     /// Core time as expected.
     pub(super) work: Duration,
 }
@@ -86,8 +86,11 @@ pub(super) struct Load {
 impl Load {
     fn of(id: RunnerId, cores: usize, estimator: &Estimator) -> Self {
         let expected = estimator.expected(id);
-        let spread = estimator.allowance(id).total().saturating_sub(expected.total());
-        Self { expected, spread, work: expected.run * cores as u32 }
+        let beyond = |longest: Cost| longest.total().saturating_sub(expected.total());
+        let (spread, usual_spread) = (estimator.allowance(id), estimator.usual(id));
+        let (spread, usual_spread) = (beyond(spread), beyond(usual_spread));
+        let hoped = expected.total().saturating_sub(estimator.hoped(id).total());
+        Self { expected, spread, usual_spread, hoped, work: expected.run * cores as u32 }
     }
 }
 
@@ -99,10 +102,7 @@ impl Runner {
 
     /// What a run of so many frames takes.
     pub(super) fn load(&self, frames: usize) -> Load {
-        match self.batch(frames) {
-            Some(batch) => batch.load,
-            None => Load { expected: self.expected, spread: self.spread, work: self.work },
-        }
+        self.batch(frames).map_or(self.alone, |batch| batch.load)
     }
 
     fn batch(&self, frames: usize) -> Option<&Batch> {
@@ -116,13 +116,12 @@ impl Runner {
 
     /// What a run takes at most, with the probability that is asked for, and its preprocessing.
     pub(super) fn longest(&self) -> Duration {
-        self.expected.total() + self.spread
+        self.alone.expected.total() + self.alone.spread
     }
 
     /// Takes over what its device has learnt.
     fn learn(&mut self, estimator: &Estimator) {
-        let Load { expected, spread, work } = Load::of(self.id, self.cores, estimator);
-        (self.expected, self.spread, self.work) = (expected, spread, work);
+        self.alone = Load::of(self.id, self.cores, estimator);
         for Batch { id, load } in &mut self.batches {
             *load = Load::of(*id, self.cores, estimator);
         }
@@ -186,9 +185,8 @@ impl Device {
             Some(Batch { id, load: Load::default() })
         };
         let batches = batches.iter().enumerate().map(batch).collect::<Option<_>>()?;
-        let (cores, Load { expected, spread, work }) =
-            (cores.clamp(1, self.cores), Load::default());
-        Some(Runner { place, model, device, cores, id, expected, spread, work, batches })
+        let (cores, alone) = (cores.clamp(1, self.cores), Load::default());
+        Some(Runner { place, model, device, cores, id, alone, batches })
     }
 
     /// Learns what a run of one of `runners` on so many frames took, for all of them that are its own.
@@ -227,19 +225,20 @@ impl Device {
         self.estimator.chance(runner.id, slack)
     }
 
-    /// The probability that a run is over in time which is begun at once, for want of certainty alone
-    /// refused and worth a trial; `None` if it is none.
-    pub(super) fn chance_of_trial(&self, runner: &Runner, left: Duration) -> Option<f64> {
-        if left < runner.expected.total() || !self.is_idle() {
+    /// The run, begun at once, if it is refused for want of certainty alone and may be tried.
+    pub(super) fn trial(&self, runner: &Runner, left: Duration) -> Option<Trial> {
+        if left < runner.alone.expected.total() || !self.is_idle() {
             return None;
         }
-        let chance = self.chance(runner, left.saturating_sub(runner.expected.preprocess));
-        self.trials.allow(chance).then_some(chance)
+        let slack = left.saturating_sub(runner.alone.expected.preprocess);
+        let chance = self.chance(runner, slack);
+        let trial = Trial { chance, hope: self.estimator.hope(runner.id, slack) };
+        self.trials.allow(trial).then_some(trial)
     }
 
     /// Notes that a trial is made.
-    pub(super) fn make_trial(&mut self, chance: f64) {
-        self.trials.make(chance);
+    pub(super) fn make(&mut self, trial: Trial) {
+        self.trials.make(trial);
     }
 
     pub(super) fn cores(&self) -> usize {

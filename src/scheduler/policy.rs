@@ -34,6 +34,7 @@ const WAITING_PER_STREAM: usize = 4;
 /// Decides which waiting job runs next, with which model and where. Pure: time comes in as `now`.
 pub struct Scheduler<J> {
     devices: Vec<Device>,
+    on_time: OnTime,
     /// Those of a model together, the narrow ones first.
     runners: Vec<Runner>,
     /// The numbers of the models.
@@ -217,9 +218,10 @@ struct Prospect {
     finish: Instant,
     /// Later than this it ends only with the probability that is allowed.
     latest_finish: Instant,
-    /// The time before a deadline at which the device must have begun, whatever else it does until
-    /// then.
-    needed: Duration,
+    /// By how much it may end later than expected, nothing allowed for doubt and for long tails.
+    late_by: Duration,
+    /// When it could be over at best if the device were free, what it may take longer allowed for.
+    earliest_finish: Instant,
 }
 
 impl<J> Scheduler<J> {
@@ -254,6 +256,7 @@ impl<J> Scheduler<J> {
         let (age, next_serial) = (0, 0);
         let mut scheduler = Self {
             devices,
+            on_time,
             runners,
             models,
             of_model,
@@ -542,11 +545,13 @@ impl<J> Scheduler<J> {
         let late_by: Vec<Duration> = occupancies.iter().map(Occupancy::late_by).collect();
         let prospect = |runner: &Runner| {
             let slot = occupancies[runner.device].slot(runner.cores);
-            let finish = slot.finish(runner.expected, now);
+            let finish = slot.finish(runner.alone.expected, now);
             Prospect {
                 finish,
-                latest_finish: finish + slot.with(runner.spread),
-                needed: runner.expected.run + runner.spread.max(late_by[runner.device]),
+                latest_finish: finish + slot.with(runner.alone.spread),
+                late_by: slot.with(runner.alone.usual_spread),
+                earliest_finish: now
+                    + (runner.alone.expected.run + runner.alone.spread.max(late_by[runner.device])),
             }
         };
         let prospects = self.runners.iter().map(prospect).collect();
@@ -557,7 +562,7 @@ impl<J> Scheduler<J> {
     fn longest_preprocess(&self, device: usize) -> Duration {
         let there = self.of_model.iter().flatten().map(|&place| &self.runners[place]);
         let own = there.filter(|runner| runner.device == device);
-        own.map(|runner| runner.expected.preprocess).max().unwrap_or_default()
+        own.map(|runner| runner.alone.expected.preprocess).max().unwrap_or_default()
     }
 
     /// The first job that can get a run now, and what it gets: nothing, if it can do without and no run
@@ -640,9 +645,9 @@ impl<J> Scheduler<J> {
         let considered = self.considered(&self.waiting[index], Some(plan), view);
         let runner = &self.runners[choice.runner];
         if !view.is_in_time(&self.waiting[index], runner)
-            && let Some(chance) = self.chance_of_trial(&self.waiting[index], runner, view)
+            && let Some(trial) = self.trial(&self.waiting[index], runner, view)
         {
-            self.devices[runner.device].make_trial(chance);
+            self.devices[runner.device].make(trial);
         }
         let index = index - company.before(index);
         let company = self.take_along(company, choice.runner, plan, view);
@@ -674,7 +679,7 @@ impl<J> Scheduler<J> {
     fn charge(&mut self, job: &Waiting<J>, place: usize) {
         let runner = &self.runners[place];
         if job.pace == Pace::Clock {
-            let more = runner.work.saturating_sub(job.asked.work);
+            let more = runner.alone.work.saturating_sub(job.asked.work);
             self.devices[runner.device].price.ask(more);
         }
     }
@@ -713,7 +718,7 @@ impl<J> Scheduler<J> {
 
     /// What a run of each runner is expected to take now.
     pub fn expected(&self) -> Vec<Cost> {
-        self.runners.iter().map(|runner| runner.expected).collect()
+        self.runners.iter().map(|runner| runner.alone.expected).collect()
     }
 
     /// What is worth remembering of each runner over a restart.

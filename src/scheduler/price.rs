@@ -12,9 +12,8 @@
 //! Where several streams share a device it is not asked to be busy all the time: frames that happen to
 //! come together have to wait, and where budgets are short some would then get a quicker model or none,
 //! which is worth more than a better model now and then for one that came alone. So of the drain a part
-//! counts for nothing. Streams that are each periodic come together the more the more of them there are,
-//! as the variance of their number in a short time is that of independent arrivals less a share of one
-//! in so many.
+//! counts for nothing. It is the larger the more streams there are, and nothing if the frames of all of
+//! them can wait for each other and still be in time: streams that are each periodic never need more.
 //!
 //! What runs take beyond counts because the price that a frame meets when it is decided is not the one
 //! at which it asked: near a price at which models are worth the same it might ask for the quicker one
@@ -37,7 +36,10 @@ const SCALE: f64 = 0.5;
 const LARGEST: f64 = 0.8;
 
 /// The share of a device that is left free where many streams share it.
-const RESERVE: f64 = 0.06;
+const RESERVE: f64 = 0.075;
+
+/// What one more frame weighs in [`Price::share`].
+const WEIGHT: f64 = 1.0 / 64.0;
 
 /// The price of a device's time.
 #[derive(Clone, Debug, Default)]
@@ -45,18 +47,28 @@ pub(super) struct Price {
     /// Core seconds.
     backlog: f64,
     updated: Option<Instant>,
+    /// The mean share of the time until their deadlines for which frames would like to have a core.
+    share: f64,
 }
 
 impl Price {
     /// Lets time pass on a device with so many cores that so many streams share.
     pub(super) fn pass(&mut self, now: Instant, cores: usize, streams: usize) {
         let since = self.updated.map_or(Duration::ZERO, |then| now.saturating_duration_since(then));
-        let drained = since.as_secs_f64() * cores as f64 * drain(streams);
+        let drain = 1.0 - reserve(cores, streams, self.share);
+        let drained = since.as_secs_f64() * cores as f64 * drain;
         self.backlog = (self.backlog - drained).max(0.0);
         self.updated = Some(now);
     }
 
-    /// A frame would like to have so much core time.
+    /// A frame would like to have so much core time of what is left until its deadline.
+    pub(super) fn ask_of(&mut self, work: Duration, left: Duration) {
+        let share = work.as_secs_f64() / left.max(work).as_secs_f64().max(f64::MIN_POSITIVE);
+        self.share += WEIGHT * (share - self.share);
+        self.ask(work);
+    }
+
+    /// A frame would like to have so much more core time.
     pub(super) fn ask(&mut self, work: Duration) {
         self.backlog = (self.backlog + work.as_secs_f64()).min(LARGEST);
     }
@@ -74,9 +86,12 @@ impl Price {
     }
 }
 
-/// The share of a device that so many streams may ask for before its time costs anything.
-fn drain(streams: usize) -> f64 {
-    1.0 - RESERVE * (1.0 - 1.0 / streams.max(1) as f64)
+/// The share of a device that is left free if so many streams share it, whose frames would like to have
+/// a core for this share of their time.
+fn reserve(cores: usize, streams: usize, share: f64) -> f64 {
+    // What all streams want at once, of what the cores can do in the time of a frame.
+    let wanted = streams as f64 * share / cores as f64;
+    RESERVE * (1.0 - 1.0 / wanted.max(1.0))
 }
 
 #[cfg(test)]
@@ -114,15 +129,16 @@ mod tests {
 
     #[test]
     fn where_many_streams_share_a_device_it_is_not_to_be_busy_all_the_time() {
-        let dear_after = |streams| {
+        let dear_after = |streams, budget| {
             let (start, mut price) = (Clock.now(), Price::default());
             for frame in 1..1_000_u32 {
                 price.pass(start + frame * Duration::from_millis(10), 1, streams);
-                price.ask(Duration::from_micros(9_800));
+                price.ask_of(Duration::from_micros(9_800), Duration::from_millis(budget));
             }
             price.per_second(NOTHING)
         };
-        assert_eq!((dear_after(0), dear_after(1)), (0.0, 0.0));
-        assert!(dear_after(16) > 1.0, "{}", dear_after(16));
+        assert_eq!((dear_after(0, 12), dear_after(1, 12)), (0.0, 0.0));
+        assert!(dear_after(16, 12) > 1.0, "{}", dear_after(16, 12));
+        assert_eq!(dear_after(4, 50), 0.0, "a frame has time to wait for those of all others");
     }
 }

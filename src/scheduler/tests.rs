@@ -115,10 +115,24 @@ const ALL: [&str; 3] = ["large", "middle", "small"];
 fn the_preferred_model_runs_where_it_fits() {
     let now = Clock.now();
     let mut scheduler = scheduler();
-    submit(&mut scheduler, 1, &ALL, 60, now);
+    submit(&mut scheduler, 1, &ALL, 70, now);
     let (job, model, reason, _) = run(scheduler.next(now));
     assert_eq!((job, model.as_str()), (1, "large"));
     assert_eq!(reason, Reason::Preferred(Basis::Premodel));
+}
+
+#[test]
+fn a_model_that_may_be_late_is_worth_less() {
+    let now = Clock.now();
+    let choice = |large: f32| {
+        let mut scheduler = scheduler::<u32>();
+        let ranking = vec![(model("large"), large), (model("middle"), 0.4)];
+        let selection = Selection { ranking, basis: Basis::Premodel };
+        let due = (due(now, 60), Pace::Clock);
+        scheduler.submit(1, &StreamName::new("a"), selection, due, now);
+        run(scheduler.next(now)).1
+    };
+    assert_eq!((choice(0.42).as_str(), choice(0.9).as_str()), ("middle", "large"));
 }
 
 #[test]

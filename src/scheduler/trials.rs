@@ -1,20 +1,32 @@
 //! Runs that are started though they are not certain enough to be in time, so that more is known.
 //!
 //! A model that just fits is refused as long as little is known of how its runs spread, and as long as
-//! it is refused nothing more is learnt of it. So some of its runs are started all the same. What they
-//! may cost is bounded: over all trials the expected number of late runs is no more than a share of
-//! those that the asked-for probability allows for, of the runs so far and some to begin with.
+//! it is refused nothing more is learnt of it. So some of its runs are started all the same, where it is
+//! worth more than the others if it is as surely in time as may well be: optimism in the face of
+//! uncertainty, as bandit algorithms have it (Auer, Cesa-Bianchi and Fischer, "Finite-time Analysis of
+//! the Multiarmed Bandit Problem", 2002). What they may cost is bounded: over all trials the expected
+//! number of late runs is no more than a share of those that the asked-for probability allows for, of
+//! the runs so far and some to begin with.
 
 use super::estimate::OnTime;
 
-/// The least probability to be in time at which a run is tried.
-const LEAST_CHANCE: f64 = 0.9;
+/// A run is not tried that is in time with less than this probability at best.
+const LEAST_HOPE: f64 = 0.9;
 
 /// The share of the late runs that are allowed for which trials may cause.
 const SHARE: f64 = 0.2;
 
 /// Runs that count as over before the first.
 const ADVANCE: u64 = 1000;
+
+/// A run that may be tried.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Trial {
+    /// The probability that it is in time.
+    pub(super) chance: f64,
+    /// What that probability may well be, for all that the runs so far tell.
+    pub(super) hope: f64,
+}
 
 /// What trials may cost and did.
 #[derive(Clone, Copy, Debug)]
@@ -36,15 +48,15 @@ impl Trials {
         self.runs += 1;
     }
 
-    /// Whether a run may be tried that is in time with this probability.
-    pub(super) fn allow(&self, chance: f64) -> bool {
+    /// Whether a run may be tried.
+    pub(super) fn allow(&self, trial: Trial) -> bool {
         let most = SHARE * self.late * (self.runs + ADVANCE) as f64;
-        chance >= LEAST_CHANCE && self.risked + (1.0 - chance) <= most
+        trial.hope >= LEAST_HOPE && self.risked + (1.0 - trial.chance) <= most
     }
 
-    /// A run is tried that is in time with this probability.
-    pub(super) fn make(&mut self, chance: f64) {
-        self.risked += 1.0 - chance;
+    /// A run is tried.
+    pub(super) fn make(&mut self, trial: Trial) {
+        self.risked += 1.0 - trial.chance;
     }
 }
 
@@ -54,9 +66,9 @@ mod tests {
 
     /// How many runs with this chance are tried, one after the other.
     fn tried(trials: &mut Trials, chance: f64) -> usize {
-        let mut count = 0;
-        while trials.allow(chance) {
-            trials.make(chance);
+        let (trial, mut count) = (Trial { chance, hope: chance.max(0.9) }, 0);
+        while trials.allow(trial) {
+            trials.make(trial);
             count += 1;
         }
         count
@@ -69,10 +81,14 @@ mod tests {
         assert_eq!(tried(&mut trials, 0.999_999), 0);
         (0..1000).for_each(|_| trials.count_run());
         assert_eq!(tried(&mut trials, 0.9), 20, "and two of the next");
+        (0..1000).for_each(|_| trials.count_run());
+        assert_eq!(tried(&mut trials, 0.5), 4, "whatever is hoped");
     }
 
     #[test]
     fn what_will_hardly_be_in_time_is_not_tried() {
-        assert_eq!(tried(&mut Trials::new(OnTime::default()), 0.89), 0);
+        let trials = Trials::new(OnTime::new(0.9).unwrap());
+        assert!(!trials.allow(Trial { chance: 0.89, hope: 0.89 }));
+        assert!(trials.allow(Trial { chance: 0.89, hope: 0.91 }));
     }
 }

@@ -67,6 +67,15 @@
 //! form (`tail.rs`). p holds between changes: one that comes at once costs up to two runs that are not
 //! allowed for.
 //!
+//! # Hope
+//!
+//! Doubt about a model that just fits goes only if it runs. So what a run is worth is reckoned with what it
+//! may well take, for all that the model's own runs tell: with a median that is lower by 3.5 standard
+//! deviations sqrt(B_i), runs that are normally distributed about it ([`Estimator::hoped`],
+//! [`Estimator::usual`]), and the upper bound of Wilson's interval, at 3.5 too, in the place of the share of
+//! runs that were quick enough ([`Estimator::hope`]). Whether a run may begin at all is up to the allowance,
+//! and to what trials may cost.
+//!
 //! # Estimates that keep models from running
 //!
 //! A model that seems too slow need not run to be tried again: the factor is learnt from the others,
@@ -169,6 +178,8 @@ struct Quoted {
     expected: Cost,
     fastest: Cost,
     allowance: Cost,
+    usual: Cost,
+    hoped: Cost,
     /// What the allowance of the run was relaxed by.
     relief: f64,
 }
@@ -262,6 +273,8 @@ impl Estimator {
                 expected: cost(|quote| duration(quote.expected)),
                 fastest: cost(|quote| duration(quote.fastest)),
                 allowance: cost(|quote| duration(quote.allowance) + ROUNDING),
+                usual: cost(|quote| duration(quote.usual)),
+                hoped: cost(|quote| duration(quote.hoped)),
                 relief: run.relief,
             };
         }
@@ -277,6 +290,17 @@ impl Estimator {
         self.quotes[runner.0].allowance
     }
 
+    /// What they would take at most with that probability if the middle is where it is taken to be and runs
+    /// are normally distributed about it: without what is allowed for doubt and for long tails.
+    pub fn usual(&self, runner: RunnerId) -> Cost {
+        self.quotes[runner.0].usual
+    }
+
+    /// What a run may well take in the middle, for all that the runner's own runs so far tell.
+    pub fn hoped(&self, runner: RunnerId) -> Cost {
+        self.quotes[runner.0].hoped
+    }
+
     /// The probability that a run, its tensor being ready, is over within `slack`.
     ///
     /// As tensors are made while other runs go on, `slack` is what is left until the deadline once the
@@ -284,6 +308,13 @@ impl Estimator {
     pub fn chance(&self, runner: RunnerId, slack: Duration) -> f64 {
         let relief = self.quotes[runner.0].relief;
         self.run.chance(runner.0, logarithm(slack) + relief)
+    }
+
+    /// What that probability may well be, for all that the runs so far tell: where many of few runs took
+    /// longer, more will say whether that was bad luck.
+    pub fn hope(&self, runner: RunnerId, slack: Duration) -> f64 {
+        let relief = self.quotes[runner.0].relief;
+        self.run.hope(runner.0, logarithm(slack) + relief)
     }
 
     /// By what factor runs take longer than usual at present, preprocessing left out.

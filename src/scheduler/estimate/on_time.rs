@@ -5,10 +5,19 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+use super::normal;
+
+/// Standard deviations beyond which all is certain: one in two thousand is not.
+const SURE: f32 = 3.3;
+
 /// The probability with which a run is to take no longer than is allowed for it: more than one half
 /// and less than 1.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
-pub struct OnTime(f64);
+pub struct OnTime {
+    probability: f64,
+    /// The standard deviations above the mean that are needed for it.
+    z: f32,
+}
 
 /// Why something is no such probability.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -21,19 +30,30 @@ impl OnTime {
     /// The probability, if it is one.
     pub fn new(probability: f64) -> Result<Self, OnTimeError> {
         let fits = probability > 0.5 && probability < 1.0;
-        fits.then_some(Self(probability)).ok_or_else(|| OnTimeError(probability.to_string()))
+        fits.then(|| Self::of(probability)).ok_or_else(|| OnTimeError(probability.to_string()))
+    }
+
+    fn of(probability: f64) -> Self {
+        Self { probability, z: normal::quantile(probability) as f32 }
     }
 
     /// The probability.
     pub fn get(self) -> f64 {
-        self.0
+        self.probability
+    }
+
+    /// The probability that a run is in time which has so many times the time to spare that it is to have
+    /// for this one, if what runs take is normally distributed.
+    pub fn with(self, times: f32) -> f32 {
+        let z = self.z * times;
+        if z < SURE { normal::distribution(z.into()) as f32 } else { 1.0 }
     }
 }
 
 impl Default for OnTime {
     /// One run in a thousand may take longer.
     fn default() -> Self {
-        Self(0.999)
+        Self::of(0.999)
     }
 }
 
@@ -48,7 +68,7 @@ impl FromStr for OnTime {
 
 impl fmt::Display for OnTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.probability.fmt(f)
     }
 }
 
@@ -63,6 +83,14 @@ mod tests {
         }
         assert_eq!(" 0.9\n".parse(), OnTime::new(0.9));
         assert_eq!("0.999".parse(), Ok(OnTime::default()));
+    }
+
+    #[test]
+    fn more_time_to_spare_makes_it_surer() {
+        let on_time = OnTime::new(0.9).unwrap();
+        let with = [0.0, 1.0, 2.0, 3.0].map(|times| on_time.with(times));
+        assert!((with[0] - 0.5).abs() < 1e-6 && (with[1] - 0.9).abs() < 1e-6, "{with:?}");
+        assert!((with[2] - 0.9948).abs() < 1e-4 && with[3] == 1.0, "{with:?}");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::factor::Factor;
 use super::on_time::OnTime;
 use super::runner::{Runner, Seen};
 use super::surprise::Surprise;
-use super::tail::Tail;
+use super::tail::{HOPE, Tail};
 use super::window::Window;
 
 /// Standard deviations beyond which a residual is an outlier.
@@ -71,6 +71,10 @@ pub(super) struct Quote {
     pub(super) fastest: f64,
     /// At most.
     pub(super) allowance: f64,
+    /// At most, if the middle is where it is taken to be and runs are normally distributed about it.
+    pub(super) usual: f64,
+    /// Where the middle may well be, for all that the runner's own runs tell.
+    pub(super) hoped: f64,
     /// What the allowance was relaxed by.
     pub(super) relief: f64,
     /// A change by so much would be no surprise.
@@ -228,7 +232,7 @@ impl Part {
 
     /// What a run of the runner takes, if the device may be quicker than is known.
     pub(super) fn quote(&self, runner: usize, relief: Relief) -> Quote {
-        let doubt = self.variance(runner).sqrt();
+        let (doubt, hoped) = (self.variance(runner).sqrt(), self.hoped(runner));
         let runner = &self.runners[runner];
         let median = runner.median(self.factor.mean());
         let full = median + self.tail.reach(runner.residuals(), runner.spread(), doubt);
@@ -237,7 +241,23 @@ impl Part {
         let known = relief.known * (full - fastest);
         let allowance = (full - relief.known * known - relief.beyond).max(least);
         let (expected, relaxed) = (median.min(allowance), full - allowance);
-        Quote { expected, fastest, allowance, relief: relaxed, doubt: known.max(relaxed) }
+        let usual = expected + self.tail.normal_reach(runner.spread());
+        let hoped = hoped.min(expected);
+        Quote {
+            expected,
+            fastest,
+            allowance,
+            usual,
+            hoped,
+            relief: relaxed,
+            doubt: known.max(relaxed),
+        }
+    }
+
+    /// Where the middle of what the runner takes may well be.
+    fn hoped(&self, runner: usize) -> f64 {
+        let doubt = self.runners[runner].base_variance(self.now()).sqrt();
+        self.runners[runner].median(self.factor.mean()) - HOPE * doubt
     }
 
     /// The probability that a run of the runner takes no more.
@@ -246,6 +266,13 @@ impl Part {
         let runner = &self.runners[runner];
         let distance = slack - runner.median(self.factor.mean());
         self.tail.chance(distance, runner.residuals(), runner.spread(), doubt)
+    }
+
+    /// What that probability may well be.
+    pub(super) fn hope(&self, runner: usize, slack: f64) -> f64 {
+        let distance = slack - self.hoped(runner);
+        let runner = &self.runners[runner];
+        self.tail.hope(distance, runner.residuals(), runner.spread())
     }
 }
 

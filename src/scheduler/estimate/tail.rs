@@ -20,6 +20,9 @@ use super::normal;
 use super::on_time::OnTime;
 use super::window::Window;
 
+/// What is learnt of runs may well be so many standard deviations better.
+pub(super) const HOPE: f64 = 3.5;
+
 /// How runs spread about their middle.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Spread {
@@ -43,10 +46,15 @@ impl Tail {
 
     /// How far above the middle a run is at most.
     pub(super) fn reach(self, runs: &Window, spread: Spread, doubt: f64) -> f64 {
-        let normal = self.z * spread.deviation;
+        let normal = self.normal_reach(spread);
         let conformal = runs.largest_but(self.forgiven(runs.len()));
         let own = conformal.map_or(normal, |above| normal.max(above - spread.median));
         (own * own + self.z * self.z * doubt * doubt).sqrt()
+    }
+
+    /// The same of runs that are normally distributed, there being no doubt of their middle.
+    pub(super) fn normal_reach(self, spread: Spread) -> f64 {
+        self.z * spread.deviation
     }
 
     /// How many of so many runs may be above the allowance.
@@ -59,6 +67,25 @@ impl Tail {
     /// The probability that a run is at most `distance` above its middle: what [`reach`](Self::reach)
     /// inverts to. At the reach it is the probability of being on time or more.
     pub(super) fn chance(self, distance: f64, runs: &Window, spread: Spread, doubt: f64) -> f64 {
+        let of_runs = |late, runs| (runs - late) as f64 / (runs + 1) as f64;
+        self.probability(distance, runs, (spread, doubt), of_runs)
+    }
+
+    /// What that probability may well be, the middle being known.
+    pub(super) fn hope(self, distance: f64, runs: &Window, spread: Spread) -> f64 {
+        let of_runs = |late, runs| upper_bound((runs - late) as f64, runs as f64);
+        self.probability(distance, runs, (spread, 0.0), of_runs)
+    }
+
+    /// The probability of a run that is at most `distance` above its middle; `of_runs` gives it where so
+    /// many of so many runs took longer.
+    fn probability(
+        self,
+        distance: f64,
+        runs: &Window,
+        (spread, doubt): (Spread, f64),
+        of_runs: impl Fn(usize, usize) -> f64,
+    ) -> f64 {
         let z = distance / spread.deviation.hypot(doubt);
         let normal = normal::distribution(z);
         if distance <= 0.0 {
@@ -68,12 +95,17 @@ impl Tail {
         let own = (distance * distance - z * z * doubt * doubt).max(0.0).sqrt();
         match runs.count_above(spread.median + own) {
             0 | 1 => normal,
-            late => {
-                let own = (runs.len() - late) as f64 / (runs.len() + 1) as f64;
-                normal.min(own.max(0.5))
-            }
+            late => normal.min(of_runs(late, runs.len()).max(0.5)),
         }
     }
+}
+
+/// The upper bound of the interval of the probability of what happened so many of so many times (Wilson,
+/// "Probable Inference, the Law of Succession, and Statistical Inference", 1927).
+fn upper_bound(happened: f64, of: f64) -> f64 {
+    let (share, squared) = (happened / of, HOPE * HOPE);
+    let variance = share * (1.0 - share) / of + squared / (4.0 * of * of);
+    (share + squared / (2.0 * of) + HOPE * variance.sqrt()) / (1.0 + squared / of)
 }
 
 #[cfg(test)]
@@ -121,6 +153,21 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn few_runs_that_took_long_leave_hope() {
+        let (tail, few, many) = (tail(0.9), window(24), window(2000));
+        let wide = Spread { median: 0.0, deviation: 1e-3 };
+        // Two of 24 took longer, and the same share of 2000.
+        let [few, many] = [(few, 22.5), (many, 1833.5)].map(|(window, distance)| {
+            let chance = tail.chance(distance, &window, wide, 0.0);
+            let hope = tail.hope(distance, &window, wide);
+            assert!(chance < hope, "{chance} {hope}");
+            (chance, hope)
+        });
+        assert!((few.0 - 0.88).abs() < 1e-6 && few.1 > 0.985, "{few:?}");
+        assert!((many.0 - 0.9165).abs() < 1e-3 && many.1 < 0.94, "{many:?}");
     }
 
     #[test]

@@ -121,13 +121,23 @@ impl<J> Scheduler<J> {
         let backlogs: Vec<_> = view.occupancies.iter().map(Occupancy::backlog).collect();
         let given_up = self.give_up(&mut kept, &backlogs);
         let (spare, first) = spare(&kept, backlogs);
-        let order = kept.iter().map(|job| job.index).collect();
-        let covered = self.new_jobs().filter(|(_, job)| job.is_covered_by_clock());
-        let covered = covered.map(|(index, _)| index);
-        let order = self.in_turn(order).chain(given_up).chain(covered).collect();
+        let mut order = Vec::with_capacity(self.waiting.len());
+        order.extend(kept.iter().map(|job| job.index));
+        let mut order = self.in_turn(order);
+        order.extend(given_up);
+        order.extend(self.covered());
         let price = |device| self.clearing_price(&kept, device, view);
         let prices = (0..self.devices.len()).map(price).collect();
         Plan { order, spare, prices, first, kept }
+    }
+
+    /// The jobs by the clock that can do without.
+    fn covered(&self) -> impl Iterator<Item = usize> {
+        // They come after all others.
+        let others = self.waiting.partition_point(|job| job.standing < Standing::Covered);
+        let covered = self.waiting.range(others..).enumerate();
+        let by_clock = covered.filter(|(_, job)| job.pace == Pace::Clock);
+        by_clock.map(move |(place, _)| others + place)
     }
 
     /// The least of a ladder of prices at which those of the kept jobs of a device that are due first
@@ -166,9 +176,9 @@ impl<J> Scheduler<J> {
             let job = &self.waiting[quickest.index];
             let (work, room) = match self.best_at(price, job, device, view) {
                 Some(runner) => {
-                    let needed = runner.expected.run + runner.spread;
+                    let needed = runner.alone.expected.run + runner.alone.spread;
                     let left = job.deadline.remaining(view.now).saturating_sub(needed);
-                    (runner.work, left * cores)
+                    (runner.alone.work, left * cores)
                 }
                 None => (quickest.work, quickest.room),
             };
@@ -189,7 +199,7 @@ impl<J> Scheduler<J> {
             let mut runners = self.of_model[wish.model].iter().map(|&place| &self.runners[place]);
             let fits = |runner: &&Runner| runner.device == device && view.is_in_time(job, runner);
             let Some(runner) = runners.find(fits) else { continue };
-            let worth = wish.value - price * runner.work.as_secs_f32();
+            let worth = wish.value - price * runner.alone.work.as_secs_f32();
             if best.is_none_or(|(most, _)| worth > most) {
                 best = Some((worth, runner));
             }
@@ -227,23 +237,26 @@ impl<J> Scheduler<J> {
     }
 
     fn quickest(&self, index: usize, job: &Waiting<J>, view: &View) -> Option<Quickest> {
-        let runner = self.quickest_of(job).min_by_key(|runner| runner.work)?;
-        let (device, work) = (runner.device, runner.work);
-        let needed = view.prospects[runner.place].needed;
-        let left = job.deadline.remaining(view.now).saturating_sub(needed);
-        let room = left * self.devices[device].cores() as u32;
+        let runner = match job.quickest[..] {
+            [only] => &self.runners[only?],
+            _ => self.quickest_of(job).min_by_key(|runner| runner.alone.work)?,
+        };
+        let (device, work) = (runner.device, runner.alone.work);
+        let left = job.deadline.remaining(view.prospects[runner.place].earliest_finish);
+        let cores = self.devices[device].cores() as u32;
+        let room = if cores == 1 { left } else { left * cores };
         Some(Quickest { index, device, work, room })
     }
 
     /// Kept jobs in the order in which they are to be started: those due first, unless a stream is
     /// about to lose a frame for want of room. Then the stream with the strongest claim goes first, with
     /// its oldest frame, so that losses fall where claims are weak.
-    fn in_turn(&self, mut kept: Vec<usize>) -> impl Iterator<Item = usize> {
+    fn in_turn(&self, mut kept: Vec<usize>) -> Vec<usize> {
         let strongest = self.strongest_in_need(&kept);
         if let Some(place) = strongest {
             kept[..=place].rotate_right(1);
         }
-        kept.into_iter()
+        kept
     }
 
     /// The place of the first job of the stream with the strongest claim, if a stream is full.

@@ -71,7 +71,7 @@ impl<J> Scheduler<J> {
     /// many waiting as it may a further frame.
     fn does_harm(&self, place: usize, plan: &Plan) -> bool {
         let runner = &self.runners[place];
-        !plan.has_room_besides(runner.work, runner.device) || self.is_crowded()
+        !plan.has_room_besides(runner.alone.work, runner.device) || self.is_crowded()
     }
 
     /// Whether a stream has as many jobs waiting as it may.

@@ -18,6 +18,9 @@ const UNIFORM: f32 = 1.732_050_8;
 /// A stream that gave no frame for so long counts for none.
 const LATELY: Duration = Duration::from_secs(1);
 
+/// Streams are counted anew after so long.
+const COUNT_AFTER: Duration = Duration::from_millis(50);
+
 /// How a stream's frames come.
 #[derive(Clone, Copy, Debug)]
 struct Rhythm {
@@ -28,12 +31,16 @@ struct Rhythm {
     period: Option<f32>,
     /// The variance of periods.
     variance: f32,
+    /// How much earlier or later than after a period the next frame may come, in seconds.
+    around: f32,
 }
 
 /// By stream: how its frames come.
 #[derive(Debug, Default)]
 pub(super) struct Arrivals {
     rhythms: Vec<Option<Rhythm>>,
+    /// How many streams gave a frame lately, and when they were counted.
+    counted: Option<(usize, Instant)>,
 }
 
 /// A frame that is to come, in seconds from now.
@@ -56,7 +63,8 @@ impl Arrivals {
         let left = left.as_secs_f32();
         let rhythm = &mut self.rhythms[stream];
         let Some(known) = rhythm else {
-            *rhythm = Some(Rhythm { latest: now, left, period: None, variance: 0.0 });
+            let (period, variance, around) = (None, 0.0, 0.0);
+            *rhythm = Some(Rhythm { latest: now, left, period, variance, around });
             return;
         };
         let took = now.saturating_duration_since(known.latest).as_secs_f32();
@@ -66,15 +74,22 @@ impl Arrivals {
                 let off = took - *period;
                 *period += WEIGHT * off;
                 known.variance += WEIGHT * (off * off - known.variance);
+                known.around = (UNIFORM * known.variance.sqrt()).min(*period);
             }
         }
         (known.latest, known.left) = (now, left);
     }
 
     /// How many streams there are of which a frame came lately.
-    pub(super) fn streams(&self, now: Instant) -> usize {
+    pub(super) fn streams(&mut self, now: Instant) -> usize {
+        let is_fresh = |at: Instant| now.saturating_duration_since(at) < COUNT_AFTER;
+        if let Some((count, _)) = self.counted.filter(|(_, at)| is_fresh(*at)) {
+            return count;
+        }
         let is_there = |rhythm: &&Rhythm| now.saturating_duration_since(rhythm.latest) < LATELY;
-        self.rhythms.iter().flatten().filter(is_there).count()
+        let count = self.rhythms.iter().flatten().filter(is_there).count();
+        self.counted = Some((count, now));
+        count
     }
 
     /// The next frames of streams that may come within so many seconds.
@@ -82,9 +97,8 @@ impl Arrivals {
         let next = self.rhythms.iter().flatten().filter_map(|rhythm| {
             let period = rhythm.period?;
             let passed = now.saturating_duration_since(rhythm.latest).as_secs_f32();
-            let around = (UNIFORM * rhythm.variance.sqrt()).min(period);
-            let latest = period + around - passed;
-            let earliest = (period - around - passed).max(0.0);
+            let latest = period + rhythm.around - passed;
+            let earliest = (period - rhythm.around - passed).max(0.0);
             let comes = latest > 0.0 && earliest < seconds;
             comes.then_some(Expected { earliest, latest, left: rhythm.left })
         });

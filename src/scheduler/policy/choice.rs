@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use super::arrivals::Toll;
-use super::{Asked, Plan, Scheduler, View, Waiting};
+use super::{Asked, Plan, Prospect, Scheduler, View, Waiting};
 use crate::frame::Pace;
 use crate::outcome::Reason;
 use crate::premodel::Selection;
 use crate::scheduler::machine::Runner;
+use crate::scheduler::trials::Trial;
 
 /// A model that a job would like to have.
 pub(super) struct Wish {
@@ -36,7 +37,7 @@ pub(super) struct Costs<'a> {
 impl Costs<'_> {
     /// What a run costs, as a share of right answers.
     pub(super) fn of(&self, runner: &Runner, view: &View) -> f32 {
-        self.of_run(runner.device, runner.work, view.busy_with(runner))
+        self.of_run(runner.device, runner.alone.work, view.busy_with(runner))
     }
 
     /// What a run of so much work costs that leaves no core free for so long.
@@ -70,7 +71,7 @@ impl<J> Scheduler<J> {
     pub(super) fn ask_for(&mut self, wishes: &[Wish], left: Duration) -> Asked {
         let fits = |place: &&usize| {
             let runner = &self.runners[**place];
-            runner.expected.total() + runner.spread <= left
+            runner.alone.expected.total() + runner.alone.spread <= left
         };
         let prices = self.prices(Duration::ZERO);
         let mut best: Option<(f32, usize)> = None;
@@ -80,15 +81,15 @@ impl<J> Scheduler<J> {
             }
             let Some(&place) = self.of_model[wish.model].iter().find(fits) else { continue };
             let runner = &self.runners[place];
-            let worth = wish.value - prices[runner.device] * runner.work.as_secs_f32();
+            let worth = wish.value - prices[runner.device] * runner.alone.work.as_secs_f32();
             if best.is_none_or(|(most, _)| worth > most) {
                 best = Some((worth, place));
             }
         }
         match best {
             Some((worth, place)) if worth > 0.0 => {
-                let (work, device) = (self.runners[place].work, self.runners[place].device);
-                self.devices[device].price.ask(work);
+                let (work, device) = (self.runners[place].alone.work, self.runners[place].device);
+                self.devices[device].price.ask_of(work, left);
                 Asked { work, device }
             }
             Some(_) | None => Asked::default(),
@@ -117,7 +118,7 @@ impl<J> Scheduler<J> {
     /// `asked` core time before.
     pub(super) fn price_of(&self, place: usize, asked: Duration) -> f32 {
         let runner = &self.runners[place];
-        self.devices[runner.device].price.per_second(asked) * runner.work.as_secs_f32()
+        self.devices[runner.device].price.per_second(asked) * runner.alone.work.as_secs_f32()
     }
 
     /// The best that a new job can get on the devices that are open: of the runs that are in time or
@@ -140,17 +141,17 @@ impl<J> Scheduler<J> {
                     continue;
                 }
                 let chance = if view.is_in_time(job, runner) {
-                    if quickest.is_none_or(|(least, ..)| runner.work < least) {
-                        quickest = Some((runner.work, rank, place));
+                    if quickest.is_none_or(|(least, ..)| runner.alone.work < least) {
+                        quickest = Some((runner.alone.work, rank, place));
                     }
-                    1.0
-                } else if let Some(chance) = self.chance_of_trial(job, runner, view) {
-                    chance as f32
+                    self.chance(job, runner, view)
+                } else if let Some(trial) = self.trial(job, runner, view) {
+                    trial.hope as f32
                 } else {
                     continue;
                 };
                 let worth = match job.pace {
-                    Pace::Clock if !plan.has_room_for(runner.work, index, runner.device) => {
+                    Pace::Clock if !plan.has_room_for(runner.alone.work, index, runner.device) => {
                         continue;
                     }
                     Pace::Clock => wish.value * chance - costs.of(runner, view),
@@ -171,16 +172,19 @@ impl<J> Scheduler<J> {
         Some(Some(Choice { runner: place, reason: self.reason(job, rank, view) }))
     }
 
-    /// The probability that a run is in time which is not certain enough, if it may be tried.
-    pub(super) fn chance_of_trial(
-        &self,
-        job: &Waiting<J>,
-        runner: &Runner,
-        view: &View,
-    ) -> Option<f64> {
+    /// The probability that a run of a job by the clock is in time, as its worth is reckoned: doubt of
+    /// what it takes is no reason to do without it, as only its runs dispel it.
+    pub(super) fn chance(&self, job: &Waiting<J>, runner: &Runner, view: &View) -> f32 {
+        let Prospect { finish, late_by, .. } = view.prospects[runner.place];
+        let left = (job.deadline.remaining(finish) + runner.alone.hoped).as_secs_f32();
+        self.on_time.with(left / late_by.as_secs_f32().max(f32::MIN_POSITIVE))
+    }
+
+    /// A run that is not certain enough to be in time, if it may be tried.
+    pub(super) fn trial(&self, job: &Waiting<J>, runner: &Runner, view: &View) -> Option<Trial> {
         let left = job.deadline.remaining(view.now);
         match job.pace {
-            Pace::Clock => self.devices[runner.device].chance_of_trial(runner, left),
+            Pace::Clock => self.devices[runner.device].trial(runner, left),
             Pace::Work => None,
         }
     }

@@ -75,7 +75,7 @@ impl Party<'_> {
     /// The run with one more, if that is in time for all, and worth it.
     fn next(&self) -> Option<Shared> {
         let next = *self.runs.get(self.places.len())?;
-        let most = self.present().load.work + self.runner.work.mul_f64(1.0 - LEAST_SAVING);
+        let most = self.present().load.work + self.runner.alone.work.mul_f64(1.0 - LEAST_SAVING);
         (self.due.is_met_by(next.latest_finish) && next.load.work <= most).then_some(next)
     }
 }
@@ -172,7 +172,7 @@ impl<J> Scheduler<J> {
         plan: &Plan,
         view: &View,
     ) -> bool {
-        let (device, alone) = (party.runner.device, party.runner.work);
+        let (device, alone) = (party.runner.device, party.runner.alone.work);
         let others: Vec<usize> = party.places[1..].iter().copied().chain([place]).collect();
         plan.can_share(&Sharing {
             first: party.places[0],
@@ -211,7 +211,8 @@ impl<J> Scheduler<J> {
     fn give_back_savings(&mut self, place: usize, frames: usize) {
         if frames > 1 {
             let runner = &self.runners[place];
-            let saved = (runner.work * frames as u32).saturating_sub(runner.load(frames).work);
+            let saved =
+                (runner.alone.work * frames as u32).saturating_sub(runner.load(frames).work);
             self.devices[runner.device].price.take_back(saved);
         }
     }

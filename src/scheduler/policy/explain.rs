@@ -25,12 +25,13 @@ impl<J> Scheduler<J> {
             let runner = &self.runners[place];
             let device = &self.devices[runner.device];
             let clearing = plan.map_or(0.0, |plan| plan.prices[runner.device]);
-            let price = match job.pace {
+            let utility = match job.pace {
                 Pace::Clock => {
-                    let of_work = clearing * runner.work.as_secs_f32();
-                    of_work.max(self.price_of(place, job.asked.work))
+                    let of_work = clearing * runner.alone.work.as_secs_f32();
+                    let price = of_work.max(self.price_of(place, job.asked.work));
+                    wish.value * self.chance(job, runner, view) - price
                 }
-                Pace::Work => 0.0,
+                Pace::Work => wish.value,
             };
             let (begin, finish) = view.expected(job, runner);
             Considered {
@@ -39,7 +40,7 @@ impl<J> Scheduler<J> {
                 cores: runner.cores,
                 finish: finish.saturating_duration_since(job.now(view.now)),
                 chance: device.chance(runner, job.deadline.remaining(begin)),
-                utility: wish.value - price,
+                utility,
             }
         });
         considered.collect()
@@ -53,12 +54,12 @@ impl View {
         match job.pace {
             Pace::Clock => {
                 let slot = self.occupancies[runner.device].slot(runner.cores);
-                let begin = slot.free.max(self.now + runner.expected.preprocess);
-                (begin, begin + runner.expected.run)
+                let begin = slot.free.max(self.now + runner.alone.expected.preprocess);
+                (begin, begin + runner.alone.expected.run)
             }
             Pace::Work => {
-                let begin = job.submitted + runner.expected.preprocess;
-                (begin, begin + runner.expected.run)
+                let begin = job.submitted + runner.alone.expected.preprocess;
+                (begin, begin + runner.alone.expected.run)
             }
         }
     }

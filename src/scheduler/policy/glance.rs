@@ -59,7 +59,7 @@ impl<J> Scheduler<J> {
             model: runner.model.clone(),
             device: self.devices[runner.device].name().to_owned(),
             cores: runner.cores,
-            expected: runner.expected.total(),
+            expected: runner.alone.expected.total(),
             longest: runner.longest(),
             is_in: self.of_model.iter().any(|places| places.contains(&runner.place)),
         });
