@@ -102,7 +102,6 @@ soak-rtsp: setup ## Have a network camera disconnect 1,000 times, and look for l
 	    --nocapture disconnects_leave_nothing_behind
 
 .PHONY: soak
-soak: export SOAK := 1
 soak: build ## Do to the daemon in MINUTES=30 what goes wrong in 72 hours, and see that it copes
 	$(CARGO) build --release --locked --examples
 	scripts/soak.py --minutes $(MINUTES) $(SOAK_FLAGS)

@@ -178,6 +178,8 @@ build() {
     fi
     export PKG_CONFIG_ALLOW_CROSS=1 PKG_CONFIG_SYSROOT_DIR=$root
     export PKG_CONFIG_LIBDIR=$root/usr/lib/aarch64-linux-gnu/pkgconfig:$root/usr/share/pkgconfig
+    # jemalloc cannot ask the other machine for the size of its pages: up to 64 KiB are allowed for.
+    export JEMALLOC_SYS_WITH_LG_PAGE=16
     PATH="$tools/bin:$PATH" cargo zigbuild --locked --release --target "$target.$glibc" --bin classifyd \
         "${options[@]}"
 }

@@ -9,8 +9,8 @@
 #
 # What is there is left alone, so a second run changes nothing. Root (sudo) is needed only if
 # system packages are missing. With SERVICE_TESTS=1, as `make test` sets it for root, systemd-nspawn is
-# one of them; with V4L2_TESTS=1, as `make test-v4l2` sets it, QEMU; with SOAK=1, as `make soak` does,
-# libfaketime. PYTHON names another Python than `python3` (3.10 to 3.13).
+# one of them; with V4L2_TESTS=1, as `make test-v4l2` sets it, QEMU. PYTHON names another Python than
+# `python3` (3.10 to 3.13).
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -38,9 +38,6 @@ readonly service_test_packages=(systemd-container)
 
 # What has the virtual machine with the test camera.
 readonly v4l2_test_packages=(qemu-system-x86)
-
-# What lets a soak set a daemon's clock.
-readonly soak_packages=(faketime)
 
 main() {
     local options=()
@@ -99,7 +96,6 @@ missing_packages() {
         echo "${service_test_packages[@]}"
     [[ -z ${V4L2_TESTS:-} ]] || command -v qemu-system-x86_64 >/dev/null ||
         echo "${v4l2_test_packages[@]}"
-    [[ -z ${SOAK:-} ]] || command -v faketime >/dev/null || echo "${soak_packages[@]}"
 }
 
 install_system_packages() {

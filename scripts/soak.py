@@ -21,7 +21,7 @@ restarted. The faults:
                         from outside; the test a_worker_that_breaks_down_frees_its_place_and_settles_its_frames
                         has one.)
     slow disk           nobody reads the records for some seconds, and the pipe holds one page
-    clock step          the time of day steps by an hour, forth or back (libfaketime)
+    clock step          the time of day steps by an hour, forth or back
     reload              SIGHUP with nothing new, another budget, another model, or a broken file
     restart             SIGTERM, and a new start
 
@@ -42,10 +42,12 @@ import collections
 import contextlib
 import dataclasses
 import json
+import mmap
 import pathlib
 import random
 import signal
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
@@ -59,7 +61,6 @@ CAMERAS = ["door", "yard"]
 LOCAL = ["clip", "pattern"]
 MODELS = ["colour", "fails_on_red", "loops_on_red", "stuck_on_red"]
 BUDGETS = [200, 240]
-FAKETIME = ["usr/lib/*/faketime/libfaketimeMT.so.1", "usr/lib*/faketime/libfaketimeMT.so.1"]
 # The part of a run that is no part of the slopes; their points; and Student's t for so many, 97.5 %.
 WARM_UP = 0.25
 BLOCKS, T = 15, 2.16
@@ -144,6 +145,21 @@ def plan(hours, seconds, seed):
     return sorted(faults, key=lambda fault: fault.at)
 
 
+class Clock:
+    """A time of day that steps: clock.c."""
+
+    def __init__(self, directory):
+        library, file = directory / "clock.so", directory / "clock"
+        subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", library, ROOT / "scripts/clock.c"], check=True)
+        file.write_bytes(bytes(8))
+        with open(file, "r+b") as opened:
+            self.offset = memoryview(mmap.mmap(opened.fileno(), 8)).cast("q")
+        self.environment = {"LD_PRELOAD": str(library), "CLOCK_OFFSET": str(file)}
+
+    def step(self, seconds):
+        self.offset[0] += seconds
+
+
 class Soak:
     def __init__(self, arguments, camera, directory, stack):
         self.directory, self.seconds = directory, arguments.minutes * 60
@@ -154,8 +170,7 @@ class Soak:
         # What was done, what has a fault now, and how steady was meanwhile.
         self.done, self.busy, self.samples = [], set(), []
         self.problems, self.totals = [], collections.defaultdict(collections.Counter)
-        self.clock, self.offset = directory / "clock", 0
-        self.step_clock(0)
+        self.clock = Clock(directory)
         self.cameras = {name: Camera(camera) for name in CAMERAS}
         streams = {
             "clip": ROOT / "samples/bikes.mp4",
@@ -165,23 +180,8 @@ class Soak:
         of = lambda name, models, more: Daemon(
             arguments.classifyd.resolve(), directory / name, streams, models, BUDGETS[0], more
         )
-        self.steady, self.restarted = of("steady", MODELS, self.faked()), of("restarted", ["colour"], {})
+        self.steady, self.restarted = of("steady", MODELS, self.clock.environment), of("restarted", ["colour"], {})
         stack.callback(self.end_all)
-
-    def faked(self):
-        found = [path for pattern in FAKETIME for path in pathlib.Path("/").glob(pattern)]
-        if not found:
-            sys.exit("libfaketime is missing: apt install faketime")
-        return {
-            "LD_PRELOAD": str(found[0]), "FAKETIME_TIMESTAMP_FILE": str(self.clock), "DONT_FAKE_MONOTONIC": "1",
-            "NO_FAKE_STAT": "1", "FAKETIME_NO_CACHE": "1",
-        }
-
-    def step_clock(self, seconds):
-        self.offset += seconds
-        new = self.clock.with_suffix(".new")
-        new.write_text(f"{self.offset:+d}s\n")
-        new.rename(self.clock)
 
     def end_all(self):
         started = [daemon.run.process for daemon in [self.steady, self.restarted] if daemon.runs]
@@ -342,7 +342,7 @@ class Soak:
         before = time.monotonic()
         time.sleep(2)
         begin = time.monotonic()
-        self.step_clock(seconds)
+        self.clock.step(seconds)
         steps = lambda: [run.steps.get(stream, (0, 0)) for stream in LOCAL]
         is_told = lambda: all(at > begin and abs(step - seconds * 1000) < 100 for at, step in steps())
         fault.was_noticed(begin, wait(is_told))

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -153,6 +153,16 @@ impl Running {
         };
         let descriptors = fs::read_dir(process.join("fd")).expect("the program runs").count();
         Vitals { resident_kib: number("VmRSS:"), threads: number("Threads:"), descriptors }
+    }
+
+    /// What its threads are called.
+    pub fn names_of_threads(&self) -> Vec<String> {
+        let threads = Path::new("/proc").join(self.pid.to_string()).join("task");
+        let threads = fs::read_dir(threads).expect("the program runs");
+        let name = |thread: io::Result<fs::DirEntry>| {
+            fs::read_to_string(thread.ok()?.path().join("comm")).ok()
+        };
+        threads.filter_map(name).map(|name| name.trim().to_owned()).collect()
     }
 
     fn wait(&mut self, state: impl Fn(&mut Self) -> (bool, &mut Lines)) {
