@@ -5,6 +5,7 @@
  * memory before it can say what the time is, and jemalloc for the time.) */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +42,18 @@ int gettimeofday(struct timeval *restrict now, void *restrict zone) {
     if (result == 0 && offset)
         now->tv_sec += *offset;
     return result;
+}
+
+/* What is waited for until a time of day is waited for by this one: jemalloc's threads do that. */
+int pthread_cond_timedwait(pthread_cond_t *restrict cond, pthread_mutex_t *restrict mutex,
+                           const struct timespec *restrict until) {
+    /* The other clock counts seconds since the machine was started. */
+    if (until->tv_sec < 1000000000)
+        return pthread_cond_clockwait(cond, mutex, CLOCK_MONOTONIC, until);
+    struct timespec right = *until;
+    if (offset)
+        right.tv_sec -= *offset;
+    return pthread_cond_clockwait(cond, mutex, CLOCK_REALTIME, &right);
 }
 
 time_t time(time_t *store) {
