@@ -40,7 +40,7 @@ setup: ## Install system packages, ONNX Runtime, models, labels, sample videos
 	@scripts/setup.sh
 
 .PHONY: setup-test
-setup-test: ## The same, with the older ONNX Runtime that a test runs
+setup-test: ## The same, with what only tests need: an older ONNX Runtime, promtool
 	@scripts/setup.sh --set tests
 
 .PHONY: models-all
@@ -65,6 +65,7 @@ demo: build ## Classify a sample video; the records go to demo.jsonl
 SHORT_RECORD := .*"frame":([0-9]+),.*"model":"([^"]*)".*"labels":\[\{"class":[0-9]+,"label":"([^"]*)","confidence":([0-9]\.[0-9]{0,2}).*
 
 # As root a real systemd can be booted for the tests of the service.
+test: export PATH := $(CURDIR)/.setup/bin:$(PATH)
 test: export SERVICE_TESTS := $(if $(filter 0,$(shell id -u)),1)
 
 .PHONY: test

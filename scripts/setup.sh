@@ -5,11 +5,11 @@
 #   scripts/setup.sh [--all | --set NAME]
 #
 # --all: EfficientNet-Lite 1 and ResNet v1 50 too; --set tests: what only tests need too, an older ONNX
-# Runtime; --set arm64: the libraries for `make test-arm64` too.
+# Runtime and promtool; --set arm64: the libraries for `make test-arm64` too.
 #
 # What is there is left alone, so a second run changes nothing. Root (sudo) is needed only if
 # system packages are missing. With SERVICE_TESTS=1, as `make test` sets it for root, systemd-nspawn is
-# one of them; with V4L2_TESTS=1, as `make test-v4l2` sets it, QEMU. PYTHON names another Python than
+# among them; with V4L2_TESTS=1, as `make test-v4l2` sets it, QEMU. PYTHON names another Python than
 # `python3` (3.10 to 3.13).
 set -euo pipefail
 
@@ -52,6 +52,7 @@ main() {
     check_rust
     step "System packages"
     install_system_packages
+    [[ "$*" != "--set tests" ]] || fetch_promtool
     step "Python tools of the converter"
     install_python_tools "$venv" models/convert/requirements.txt "$python"
     step "ONNX Runtime, models, labels, samples"
@@ -129,6 +130,22 @@ connection and the apt sources, or install them by hand, and run this again:
     apt-get install ${missing[*]}"
     fi
     note "installed"
+}
+
+# What a test has the metrics checked with. The package is only unpacked: installed, it runs a server.
+fetch_promtool() {
+    local own=$state/bin/promtool unpacked=$state/prometheus
+    ! command -v promtool >/dev/null && [[ ! -x $own ]] && command -v apt-get >/dev/null || return 0
+    note "fetching promtool (20 MB) ..."
+    rm -rf "$unpacked"
+    mkdir -p "$unpacked" "$state/bin"
+    if (cd "$unpacked" && apt-get -qq -o APT::Sandbox::User= download prometheus &&
+        dpkg-deb --extract prometheus_*.deb .) > "$state/promtool.log" 2>&1; then
+        mv "$unpacked/usr/bin/promtool" "$own"
+    else
+        note "apt-get has no package prometheus: metrics will not be checked ($state/promtool.log)"
+    fi
+    rm -rf "$unpacked"
 }
 
 main "$@"
