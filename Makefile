@@ -64,8 +64,9 @@ demo: build ## Classify a sample video; the records go to demo.jsonl
 # Frame, model, best label and its confidence of a record.
 SHORT_RECORD := .*"frame":([0-9]+),.*"model":"([^"]*)".*"labels":\[\{"class":[0-9]+,"label":"([^"]*)","confidence":([0-9]\.[0-9]{0,2}).*
 
-# As root a real systemd can be booted for the tests of the service.
+# For promtool.
 test: export PATH := $(CURDIR)/.setup/bin:$(PATH)
+# As root a real systemd can be booted for the tests of the service.
 test: export SERVICE_TESTS := $(if $(filter 0,$(shell id -u)),1)
 
 .PHONY: test

@@ -9,7 +9,7 @@
 #
 # What is there is left alone, so a second run changes nothing. Root (sudo) is needed only if
 # system packages are missing. With SERVICE_TESTS=1, as `make test` sets it for root, systemd-nspawn is
-# among them; with V4L2_TESTS=1, as `make test-v4l2` sets it, QEMU. PYTHON names another Python than
+# one of them; with V4L2_TESTS=1, as `make test-v4l2` sets it, QEMU. PYTHON names another Python than
 # `python3` (3.10 to 3.13).
 set -euo pipefail
 

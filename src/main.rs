@@ -11,7 +11,7 @@ use classifyd::logging::{self, LogStyle};
 use classifyd::output::Progress;
 use tikv_jemallocator::Jemalloc;
 
-/// Under other names C's `malloc` too, and so the allocator of GStreamer and ONNX Runtime. What lost cameras,
+/// It takes the place of C's `malloc` too, and so is the allocator of GStreamer and ONNX Runtime. What lost cameras,
 /// reloads and models built anew free goes back to the system within seconds, and frames get memory without
 /// asking it: glibc does one or the other. Its settings are in `.cargo/config.toml`.
 #[global_allocator]
