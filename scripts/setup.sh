@@ -8,8 +8,8 @@
 # Runtime and promtool; --set arm64: the libraries for `make test-arm64` too.
 #
 # What is there is left alone, so a second run changes nothing. Root (sudo) is needed only if
-# system packages are missing. With SERVICE_TESTS=1, as `make test` sets it for root, systemd-nspawn is
-# one of them; with V4L2_TESTS=1, as `make test-v4l2` sets it, QEMU. PYTHON names another Python than
+# system packages are missing. With SERVICE_TESTS=1, as `make test` sets it for root, systemd-nspawn and
+# `tc` are among them; with V4L2_TESTS=1, as `make test-v4l2` sets it, QEMU. PYTHON names another Python than
 # `python3` (3.10 to 3.13).
 set -euo pipefail
 
@@ -35,6 +35,9 @@ readonly gstreamer_packages=(
 
 # What tests of the service boot a systemd with; only root can.
 readonly service_test_packages=(systemd-container)
+
+# What the test uses that loses a camera's packets; only root can.
+readonly network_test_packages=(iproute2)
 
 # What has the virtual machine with the test camera.
 readonly v4l2_test_packages=(qemu-system-x86)
@@ -95,6 +98,7 @@ missing_packages() {
     "$python" -c 'import ensurepip, venv' 2>/dev/null || echo python3 python3-venv
     [[ -z ${SERVICE_TESTS:-} ]] || command -v systemd-nspawn >/dev/null ||
         echo "${service_test_packages[@]}"
+    [[ -z ${SERVICE_TESTS:-} ]] || command -v tc >/dev/null || echo "${network_test_packages[@]}"
     [[ -z ${V4L2_TESTS:-} ]] || command -v qemu-system-x86_64 >/dev/null ||
         echo "${v4l2_test_packages[@]}"
 }

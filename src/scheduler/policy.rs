@@ -7,7 +7,9 @@ mod choice;
 mod company;
 mod explain;
 mod glance;
+mod job;
 mod newest_wins;
+mod view;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::mem;
@@ -15,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use super::cost::{Cost, Took};
 use super::estimate::{OnTime, Remembered};
-use super::machine::{Device, DeviceTerms, Occupancy, Opening, Runner, RunnerTerms};
+use super::machine::{Device, DeviceTerms, Runner, RunnerTerms};
 use super::terms::{Streams, Terms};
 use crate::frame::{Deadline, Pace, StreamName};
 use crate::models::ModelId;
@@ -24,9 +26,12 @@ use crate::premodel::Selection;
 
 use admission::Plan;
 use arrivals::Arrivals;
-use choice::{Choice, Wish};
+use choice::Choice;
 use company::Company;
 pub use glance::{DeviceGlance, Glance, RunnerGlance};
+pub use job::Offer;
+use job::{Asked, Standing, Waiting};
+use view::{Prospect, View};
 
 /// Frames of one stream that may wait.
 const WAITING_PER_STREAM: usize = 4;
@@ -65,65 +70,6 @@ pub enum Discipline {
     Deadlines,
     /// First in, first out, the newest frame of each stream, whatever its deadline; for comparisons.
     NewestWins,
-}
-
-/// What the scheduler knows of a job.
-struct Waiting<J> {
-    job: J,
-    stream: usize,
-    standing: Standing,
-    selection: Selection,
-    /// The models that may run, the best first.
-    wishes: Vec<Wish>,
-    asked: Asked,
-    /// By device: the quickest of the runners that it wishes for.
-    quickest: Vec<Option<usize>>,
-    /// The [`Scheduler::age`] that they are of.
-    age: u64,
-    deadline: Deadline,
-    pace: Pace,
-    submitted: Instant,
-}
-
-/// Core time that a job has asked a device for.
-#[derive(Clone, Copy, Debug, Default)]
-struct Asked {
-    work: Duration,
-    device: usize,
-}
-
-/// What is lost with a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Standing {
-    /// Little: it has an answer, which another run may better.
-    Answered,
-    /// All: no model has run on it.
-    New,
-    /// Little: no model has run on it, but its scene has a recent answer.
-    Covered,
-}
-
-/// What is to be had for a job on which no model has run.
-#[derive(Clone, Debug)]
-pub struct Offer {
-    /// The models that may run.
-    pub selection: Selection,
-    /// Whether it can do without: then it expires, too, when no run is worth its price, and makes no
-    /// other job give way. What the models are worth to it is what they add.
-    pub is_covered: bool,
-}
-
-impl Offer {
-    fn standing(&self) -> Standing {
-        if self.is_covered { Standing::Covered } else { Standing::New }
-    }
-}
-
-impl From<Selection> for Offer {
-    /// For a job that cannot do without.
-    fn from(selection: Selection) -> Self {
-        Self { selection, is_covered: false }
-    }
 }
 
 /// What became of a job handed in.
@@ -198,30 +144,6 @@ pub struct Companion<J> {
     pub waited: Duration,
     /// What it was chosen from; empty unless the scheduler is [`Scheduler::explaining`].
     pub considered: Vec<Considered>,
-}
-
-/// The devices when a decision is made.
-struct View {
-    now: Instant,
-    /// By device: when its cores are free.
-    occupancies: Vec<Occupancy>,
-    /// By device: when a further run may be decided.
-    open: Vec<Opening>,
-    /// By runner: what a run of a job by the clock would be.
-    prospects: Vec<Prospect>,
-}
-
-/// A run of a job by the clock, decided now.
-#[derive(Clone, Copy)]
-struct Prospect {
-    /// As expected.
-    finish: Instant,
-    /// Later than this it ends only with the probability that is allowed.
-    latest_finish: Instant,
-    /// By how much it may end later than expected, nothing allowed for doubt and for long tails.
-    late_by: Duration,
-    /// When it could be over at best if the device were free, what it may take longer allowed for.
-    earliest_finish: Instant,
 }
 
 impl<J> Scheduler<J> {
@@ -535,36 +457,6 @@ impl<J> Scheduler<J> {
         }
     }
 
-    fn view(&self, now: Instant) -> View {
-        let occupancies: Vec<Occupancy> =
-            self.devices.iter().map(|device| device.occupancy(now)).collect();
-        let opening = |(place, device): (usize, &Device)| {
-            device.opening(&occupancies[place], self.longest_preprocess(place))
-        };
-        let open = self.devices.iter().enumerate().map(opening).collect();
-        let late_by: Vec<Duration> = occupancies.iter().map(Occupancy::late_by).collect();
-        let prospect = |runner: &Runner| {
-            let slot = occupancies[runner.device].slot(runner.cores);
-            let finish = slot.finish(runner.alone.expected, now);
-            Prospect {
-                finish,
-                latest_finish: finish + slot.with(runner.alone.spread),
-                late_by: slot.with(runner.alone.usual_spread),
-                earliest_finish: now
-                    + (runner.alone.expected.run + runner.alone.spread.max(late_by[runner.device])),
-            }
-        };
-        let prospects = self.runners.iter().map(prospect).collect();
-        View { now, occupancies, open, prospects }
-    }
-
-    /// What making a tensor takes at most, for a model of this device.
-    fn longest_preprocess(&self, device: usize) -> Duration {
-        let there = self.of_model.iter().flatten().map(|&place| &self.runners[place]);
-        let own = there.filter(|runner| runner.device == device);
-        own.map(|runner| runner.alone.expected.preprocess).max().unwrap_or_default()
-    }
-
     /// The first job that can get a run now, and what it gets: nothing, if it can do without and no run
     /// is worth its price.
     fn first_choice(&self, plan: &Plan, view: &View) -> Option<(usize, Option<Choice>)> {
@@ -743,65 +635,5 @@ impl<J> Scheduler<J> {
         places.sort_by_key(|&place| self.runners[place].cores);
         self.of_model[number] = places;
         self.renew();
-    }
-}
-
-impl View {
-    /// The finish of a run of this job, later than which it ends only with the probability that is
-    /// allowed; by the time that the job's deadline counts.
-    fn latest_finish<J>(&self, job: &Waiting<J>, runner: &Runner) -> Instant {
-        match job.pace {
-            Pace::Clock => self.prospects[runner.place].latest_finish,
-            Pace::Work => job.submitted + runner.longest(),
-        }
-    }
-
-    /// Whether a run of a job may be decided now. A run on several cores begins at once or not at all:
-    /// decided ahead, it would keep the cores that are free waiting for the others. Where only work
-    /// counts, nothing is gained by waiting for other frames.
-    fn is_open_to<J>(&self, job: &Waiting<J>, runner: &Runner) -> bool {
-        let free = self.occupancies[runner.device].slot(runner.cores).free;
-        let is_open = match self.open[runner.device] {
-            Opening::Now => true,
-            Opening::From(due) => due <= self.now || job.pace == Pace::Work,
-            Opening::WhenFree => job.pace == Pace::Work,
-            Opening::Never => false,
-        };
-        is_open && (runner.cores == 1 || free <= self.now)
-    }
-
-    /// When a run of the next device is to be decided.
-    fn next_due(&self) -> Option<Instant> {
-        let due = self.open.iter().filter_map(|opening| match opening {
-            Opening::From(due) => Some(*due),
-            Opening::Now | Opening::WhenFree | Opening::Never => None,
-        });
-        due.filter(|due| *due > self.now).min()
-    }
-
-    fn is_in_time<J>(&self, job: &Waiting<J>, runner: &Runner) -> bool {
-        job.deadline.is_met_by(self.latest_finish(job, runner))
-    }
-}
-
-impl<J> Waiting<J> {
-    /// Whether the job can do without a run that is not worth its time.
-    fn is_covered_by_clock(&self) -> bool {
-        self.standing == Standing::Covered && self.pace == Pace::Clock
-    }
-
-    /// Jobs are decided in ascending order: those that came back, then those that are due first. A
-    /// job that does not wait by the clock has no claim on one that does.
-    fn turn(&self) -> (Standing, bool, Deadline) {
-        (self.standing, self.pace == Pace::Work, self.deadline)
-    }
-
-    /// The time by the clock that the job's deadline counts: under [`Pace::Work`] it stands still
-    /// while the job waits.
-    fn now(&self, now: Instant) -> Instant {
-        match self.pace {
-            Pace::Clock => now,
-            Pace::Work => self.submitted,
-        }
     }
 }

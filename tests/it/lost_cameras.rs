@@ -2,13 +2,14 @@
 //! soon as it is back, and counts each loss by its reason.
 
 use std::fs;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use classifyd::clock::Clock;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::harness::{Finished, Models, NetworkCamera, Running, Signal};
+use crate::harness::{Finished, Models, Network, NetworkCamera, Program, Running, Signal};
 
 /// A camera that is back is found again within two seconds on a machine that has nothing else to do;
 /// this one runs other tests meanwhile.
@@ -23,6 +24,15 @@ struct Daemon {
 
 impl Daemon {
     fn of(source: &str) -> Self {
+        Self::started(source, |program| program)
+    }
+
+    fn within(network: &Network, source: &str) -> Self {
+        let (entrance, arguments) = network.entrance();
+        Self::started(source, |program| program.within(entrance, &arguments))
+    }
+
+    fn started(source: &str, place: impl FnOnce(Program) -> Program) -> Self {
         let (directory, models) = (tempfile::tempdir().unwrap(), Models::of(&["colour"]));
         let config = directory.path().join("classifyd.toml");
         let text = format!(
@@ -30,7 +40,8 @@ impl Daemon {
              budget = \"1s\"\nstall_after = \"1s\"\n"
         );
         fs::write(&config, text).unwrap();
-        let running = models.command("run --config").arg(&config).with_summary().start();
+        let program = models.command("run --config").arg(&config).with_summary();
+        let running = place(program).start();
         Self { running, _directory: directory, _models: models }
     }
 
@@ -91,6 +102,24 @@ fn a_camera_that_changes_its_resolution_is_started_again() {
     daemon.expect_frames_soon(Clock.now(), 1);
     let finished = daemon.stop().saying(&["from 64x48 to 96x64"]);
     assert_eq!(losses(&finished, "resized"), 1);
+}
+
+#[test]
+fn lost_packets_cost_frames_and_no_more_than_that() {
+    let Some(network) = Network::new() else { return };
+    let camera = NetworkCamera::on_in(&network);
+    let source = format!("{}?transport=udp", camera.address(""));
+    let mut daemon = Daemon::within(&network, &source);
+    daemon.running.wait_for_records(30);
+    network.lose().unwrap();
+    let end = Clock.now() + Duration::from_secs(60);
+    while network.lost().unwrap() < 20 {
+        assert!(Clock.now() < end, "only {} packets were lost", network.lost().unwrap());
+        thread::sleep(Duration::from_millis(20));
+    }
+    network.heal().unwrap();
+    daemon.running.wait_for_more_records(60);
+    daemon.stop();
 }
 
 #[test]

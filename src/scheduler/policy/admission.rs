@@ -11,9 +11,9 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use super::{Occupancy, Scheduler, Standing, View, WAITING_PER_STREAM, Waiting};
+use super::{Scheduler, Standing, View, WAITING_PER_STREAM, Waiting};
 use crate::frame::Pace;
-use crate::scheduler::machine::Runner;
+use crate::scheduler::machine::{Occupancy, Runner};
 
 /// Steps of the ladder of prices.
 const LADDER: u32 = 12;

@@ -1,11 +1,8 @@
 //! What a decision was made of, for people who ask why.
 
-use std::time::Instant;
-
 use super::{Plan, Scheduler, View, Waiting};
 use crate::frame::Pace;
 use crate::outcome::Considered;
-use crate::scheduler::machine::Runner;
 
 impl<J> Scheduler<J> {
     /// The runs that a job could get now, those of the model that it likes best first; none unless the
@@ -44,23 +41,5 @@ impl<J> Scheduler<J> {
             }
         });
         considered.collect()
-    }
-}
-
-impl View {
-    /// When a run of this job is expected to begin, its tensor made, and to end; by the time that the
-    /// job's deadline counts.
-    fn expected<J>(&self, job: &Waiting<J>, runner: &Runner) -> (Instant, Instant) {
-        match job.pace {
-            Pace::Clock => {
-                let slot = self.occupancies[runner.device].slot(runner.cores);
-                let begin = slot.free.max(self.now + runner.alone.expected.preprocess);
-                (begin, begin + runner.alone.expected.run)
-            }
-            Pace::Work => {
-                let begin = job.submitted + runner.alone.expected.preprocess;
-                (begin, begin + runner.alone.expected.run)
-            }
-        }
     }
 }

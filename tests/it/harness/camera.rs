@@ -1,8 +1,10 @@
 //! A network camera in a process of its own: `tests/parts/rtsp_camera.rs`.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+
+use super::network::Network;
 
 /// A camera that is on. Dropped, it is off.
 pub struct NetworkCamera {
@@ -13,12 +15,20 @@ pub struct NetworkCamera {
 impl NetworkCamera {
     /// Switches one on whose address is `rtsp://127.0.0.1:PORT/live`, with a free port.
     pub fn on() -> Self {
-        Self::start(0, None)
+        Self::start(0, None, Command::new(program()))
     }
 
     /// The same, for those who know `USER:PASSWORD`.
     pub fn locked(login: &str) -> Self {
-        Self::start(0, Some(login))
+        Self::start(0, Some(login), Command::new(program()))
+    }
+
+    /// The same, in a network of its own.
+    pub fn on_in(network: &Network) -> Self {
+        let (entrance, arguments) = network.entrance();
+        let mut command = Command::new(entrance);
+        command.args(arguments).arg(program());
+        Self::start(0, None, command)
     }
 
     /// Switches it off at once, as a cut in the power does, and on again.
@@ -26,14 +36,10 @@ impl NetworkCamera {
         let port = self.port;
         drop(self);
         meanwhile();
-        Self::start(port, None)
+        Self::start(port, None, Command::new(program()))
     }
 
-    fn start(port: u16, login: Option<&str>) -> Self {
-        let program = Path::new(env!("CARGO_BIN_EXE_classifyd"));
-        let program = program.with_file_name("examples").join("rtsp_camera");
-        assert!(program.exists(), "run `cargo build --examples`: {} is missing", program.display());
-        let mut command = Command::new(program);
+    fn start(port: u16, login: Option<&str>, mut command: Command) -> Self {
         command.arg(port.to_string()).arg("64x48").args(login);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.spawn().expect("the camera starts");
@@ -78,4 +84,11 @@ impl Drop for NetworkCamera {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+fn program() -> PathBuf {
+    let program = Path::new(env!("CARGO_BIN_EXE_classifyd"));
+    let program = program.with_file_name("examples").join("rtsp_camera");
+    assert!(program.exists(), "run `cargo build --examples`: {} is missing", program.display());
+    program
 }
