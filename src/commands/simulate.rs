@@ -7,6 +7,7 @@ use clap::Parser;
 use indicatif::ProgressBar;
 
 use super::{Context, Failure, stderr, stdout};
+use crate::scheduler::estimate::OnTime;
 use crate::simulate::experiment::{self, Watch};
 use crate::simulate::report;
 use crate::simulate::scenario::Scenario;
@@ -28,6 +29,10 @@ pub struct Arguments {
     /// Runs of each setting, with a seed each, in place of the scenario's
     #[arg(long, value_name = "N")]
     seeds: Option<NonZeroUsize>,
+    /// The daemon's scheduler starts a run only if it will be in time with this probability, in place of
+    /// the scenario's
+    #[arg(long, value_name = "PROBABILITY", allow_negative_numbers = true)]
+    on_time: Option<OnTime>,
 }
 
 const EXAMPLES: &str = "\
@@ -42,6 +47,7 @@ pub fn run(arguments: &Arguments, context: &Context) -> Result<(), Failure> {
     let mut scenario = Scenario::load(&arguments.scenario)?;
     scenario.seed = arguments.seed.unwrap_or(scenario.seed);
     scenario.seeds = arguments.seeds.unwrap_or(scenario.seeds);
+    scenario.setting.on_time = arguments.on_time.unwrap_or(scenario.setting.on_time);
     if let Some(directory) = &arguments.report {
         // Before minutes of work that could not be written down.
         report::prepare(directory)?;

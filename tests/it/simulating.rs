@@ -78,6 +78,29 @@ fn a_seed_gives_the_same_bytes_and_another_seed_others() {
 }
 
 #[test]
+fn to_be_surer_of_the_time_costs_answers() {
+    let directory = tempfile::tempdir().unwrap();
+    // A model that takes most of its time as often as not, and one that is always quick.
+    let scenario = file(
+        directory.path(),
+        "name = \"tight\"\nduration = \"60s\"\npolicies = [\"ours\"]\n\
+         [[model]]\nname = \"quick\"\naccuracy = 0.5\nlatency = \"5ms\"\n\
+         [[model]]\nname = \"large\"\naccuracy = 0.9\n\
+         latency = { median = \"30ms\", p99 = \"39ms\" }\n\
+         [[stream]]\nname = \"a\"\nrate = 10\nbudget = \"41ms\"\n",
+    );
+    let right = |on_time: &str| {
+        let report = directory.path().join(on_time);
+        let run = simulate(&scenario).args(&format!("--on-time {on_time} --report")).arg(&report);
+        run.run().with_code(0);
+        let entry = &json(&report)["cases"][0]["entries"][0];
+        entry["expected_accuracy"]["mean"].as_f64().unwrap()
+    };
+    let (sure, surer) = (right("0.9"), right("0.9999"));
+    assert!(sure > surer + 10.0, "{sure} {surer}");
+}
+
+#[test]
 fn a_scenario_becomes_tables_and_figures() {
     let directory = tempfile::tempdir().unwrap();
     let report = directory.path().join("new/report");
@@ -165,6 +188,7 @@ fn bad_scenarios_are_refused() {
     classifyd("simulate").refusal(64, &["--scenario"]);
     let scenario = file(directory.path(), SCENARIO);
     simulate(&scenario).args("--seeds 0").refusal(64, &["--seeds"]);
+    simulate(&scenario).args("--on-time -1").refusal(64, &["--on-time", "like 0.999"]);
     simulate(&scenario).args("--report").arg(&scenario).refusal(1, &["cannot make the directory"]);
 }
 

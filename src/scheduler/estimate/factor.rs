@@ -5,8 +5,8 @@ use super::surprise::Surprise;
 /// The variance before the first run: the warm-up did not see the real load.
 const FIRST_VARIANCE: f64 = 0.1 * 0.1;
 
-/// The least process noise, as a variance for each run: half a percent.
-const LEAST_NOISE: f64 = 0.005 * 0.005;
+/// The least process noise, as a variance for each run: a quarter of a percent.
+const LEAST_NOISE: f64 = 0.0025 * 0.0025;
 
 /// The most process noise: what moves the factor further at once is told from noise by other rules.
 const MOST_NOISE: f64 = 0.1 * 0.1;

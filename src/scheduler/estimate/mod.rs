@@ -83,8 +83,11 @@
 //! is nothing learnt. So frames that are refused ([`Estimator::refused`]) though the fastest run that is
 //! known would have been in time relax all allowances: after n of them by (n/N)² of the way down to such
 //! fastest runs, until one is short enough and a run shows the truth. N is 8 at first, so that a recovery
-//! is found within ten frames; it doubles with each run that was let begin like that and took too long,
-//! up to 500, and is 8 again once a run takes no more than was allowed. The standard deviation of the
+//! is found within ten frames. A device that rests gets slow (its clocks fall, its caches and memory go
+//! cold), and the less it is tried the more it rests: so if a run that was let begin like that takes too
+//! long, the same runner's fastest run is what counts at once, and the next frame is tried with it too. If
+//! that takes too long as well, N doubles, up to 500; it is 8 again once a run takes no more than was
+//! allowed. The standard deviation of the
 //! factor grows by n/N of that way, so that this run is believed; what it took more or less is put down to
 //! that, and is no measure of how runs spread. A device may even have become quicker than it ever was:
 //! once 500 frames in a row were refused, every further one takes 2 % off whatever is known, down to a
@@ -170,6 +173,9 @@ pub struct Estimator {
     doubtful: u32,
     /// Doubtful frames after which nothing but the fastest runs counts.
     patience: u32,
+    /// The runner that was tried after such frames and took too long, as it may because the device had
+    /// rested: it is tried once more.
+    again: Option<RunnerId>,
 }
 
 /// What a runner was found to take after the latest run.
@@ -195,6 +201,7 @@ impl Estimator {
             refused: 0,
             doubtful: 0,
             patience: FIRST_PATIENCE,
+            again: None,
         }
     }
 
@@ -223,10 +230,10 @@ impl Estimator {
     pub fn learn(&mut self, runner: RunnerId, took: impl Into<Took>) {
         let took = took.into();
         let (Took::Whole(cost) | Took::AtLeast(cost)) = took;
-        let relief = self.relief();
+        let relief = self.relief(runner);
         let doubt = |part: &Part| part.quote(runner.0, relief).doubt;
         let (preprocess, run) = (doubt(&self.preprocess), doubt(&self.run));
-        self.patience = self.patience_after(runner, took);
+        (self.patience, self.again) = self.after(runner, took);
         (self.refused, self.doubtful) = (0, 0);
         self.preprocess.learn(runner.0, logarithm(cost.preprocess), preprocess);
         match took {
@@ -236,12 +243,14 @@ impl Estimator {
         self.quote();
     }
 
-    /// How long to wait for the next trial, after a run that may have been one.
-    fn patience_after(&self, runner: RunnerId, took: Took) -> u32 {
+    /// How long to wait for the next trial after a run that may have been one, and whether it is tried
+    /// again without waiting.
+    fn after(&self, runner: RunnerId, took: Took) -> (u32, Option<RunnerId>) {
         match took {
-            Took::Whole(cost) if cost.run <= self.allowance(runner).run => FIRST_PATIENCE,
-            _ if self.doubtful == 0 => self.patience,
-            _ => (2 * self.patience).min(PATIENCE),
+            Took::Whole(cost) if cost.run <= self.allowance(runner).run => (FIRST_PATIENCE, None),
+            _ if self.again == Some(runner) => ((2 * self.patience).min(PATIENCE), None),
+            _ if self.doubtful > 0 => (self.patience, Some(runner)),
+            _ => (self.patience, self.again),
         }
     }
 
@@ -255,21 +264,22 @@ impl Estimator {
         self.quote();
     }
 
-    fn relief(&self) -> Relief {
-        let known = (f64::from(self.doubtful) / f64::from(self.patience)).min(1.0);
+    fn relief(&self, runner: RunnerId) -> Relief {
+        let waited = (f64::from(self.doubtful) / f64::from(self.patience)).min(1.0);
+        let known = if self.again == Some(runner) { 1.0 } else { waited };
         let beyond = self.refused.saturating_sub(PATIENCE);
         Relief { known, beyond: f64::from(beyond) * RELIEF }
     }
 
     /// Reckons once for all decisions until the next run.
     fn quote(&mut self) {
-        let relief = self.relief();
-        for (runner, quoted) in self.quotes.iter_mut().enumerate() {
+        for runner in 0..self.quotes.len() {
+            let relief = self.relief(RunnerId(runner));
             let preprocess = self.preprocess.quote(runner, relief);
             let run = self.run.quote(runner, relief);
             let cost =
                 |of: fn(Quote) -> Duration| Cost { preprocess: of(preprocess), run: of(run) };
-            *quoted = Quoted {
+            self.quotes[runner] = Quoted {
                 expected: cost(|quote| duration(quote.expected)),
                 fastest: cost(|quote| duration(quote.fastest)),
                 allowance: cost(|quote| duration(quote.allowance) + ROUNDING),

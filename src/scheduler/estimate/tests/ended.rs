@@ -81,6 +81,8 @@ fn what_was_relaxed_for_a_run_that_was_ended_is_taken_back() {
     (0..30).for_each(|_| device.estimator.refused(device.runners[0], left));
     assert!(device.allowed(0) < full * 0.97, "{}", device.allowed(0));
     device.end(0, 0.9);
+    assert!(device.allowed(0) < full * 0.97, "it is tried once more");
+    device.end(0, 0.9);
     assert_eq!(device.allowed(0), full);
 }
 

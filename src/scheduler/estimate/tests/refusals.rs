@@ -53,6 +53,8 @@ fn a_device_that_is_still_slow_is_tried_ever_less_often() {
         assert!(refused < 500, "{trial}: {refused}");
         before = refused;
         device.run(0);
+        assert_eq!(refused_until(&mut device, 0, 6.0), Some(0), "{trial}: twice in a row");
+        device.run(0);
         assert!((device.expected(0) - 2.0).abs() < 0.2, "{}", device.expected(0));
         assert!(device.allowed(0) > 2.0);
     }
@@ -63,6 +65,28 @@ fn a_device_that_is_still_slow_is_tried_ever_less_often() {
     device.run_any(50);
     let refused = refused_until(&mut device, 0, 6.0).unwrap();
     assert!((3..10).contains(&refused), "it recovered meanwhile: {refused}");
+}
+
+#[test]
+fn a_device_that_is_slow_after_a_rest_is_tried_twice_in_a_row_and_believed() {
+    let mut device = slow();
+    for trial in 0..3 {
+        let refused = refused_until(&mut device, 0, 9.0).unwrap();
+        assert!(refused < 10, "{trial}: {refused}");
+        // It had rested: its memory is cold.
+        device.slowdown = 8.0;
+        device.run(0);
+        assert_eq!(refused_until(&mut device, 0, 9.0), Some(0), "{trial}");
+        assert!(refused_until(&mut device, 1, 18.0).unwrap() > 0, "only the one that was tried");
+        device.slowdown = 1.0;
+        device.run(0);
+        assert!((device.expected(0) - 1.0).abs() < 0.1, "{trial}: {}", device.expected(0));
+        device.run(0);
+        assert!(device.allowed(0) < 1.8, "{trial}: {}", device.allowed(0));
+        // And now it is slow again, for good, so that nothing runs.
+        device.slowdown = 2.0;
+        device.run_any(50);
+    }
 }
 
 #[test]
