@@ -2,7 +2,6 @@
 //! soon as it is back, and counts each loss by its reason.
 
 use std::fs;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use classifyd::clock::Clock;
@@ -115,7 +114,7 @@ fn lost_packets_cost_frames_and_no_more_than_that() {
     let end = Clock.now() + Duration::from_secs(60);
     while network.lost().unwrap() < 20 {
         assert!(Clock.now() < end, "only {} packets were lost", network.lost().unwrap());
-        thread::sleep(Duration::from_millis(20));
+        daemon.running.expect_no_end_within(Duration::from_millis(20));
     }
     network.heal().unwrap();
     daemon.running.wait_for_more_records(60);
