@@ -50,7 +50,8 @@ impl Network {
     }
 
     fn run(&self, command: &str) -> Result<String, String> {
-        run(&format!("ip netns exec {} {command}", self.name))
+        let (program, arguments) = self.entrance();
+        run(&format!("{program} {} {command}", arguments.join(" ")))
     }
 }
 
