@@ -22,7 +22,7 @@ const FENCE_AFTER: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LateLimits {
     /// How late an answer may be and still go out; the run is asked to end then. `None` for half
-    /// the frame's budget, at least 10 ms and at most 1 s: a run only begins if 95 in 100 such runs
+    /// the frame's budget, at least 10 ms and at most 1 s: a run only begins if nearly all such runs
     /// would be in time, so one that is late by half the budget has met with something else than
     /// the usual spread.
     pub margin: Option<Duration>,

@@ -245,6 +245,11 @@ impl Device {
         self.cores
     }
 
+    /// Runs that may be decided and not over at once.
+    pub(super) fn most_committed(&self) -> usize {
+        self.cores + AHEAD
+    }
+
     /// Runs that are decided and not over.
     pub(super) fn committed(&self) -> usize {
         self.committed.len()

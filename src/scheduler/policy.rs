@@ -36,7 +36,8 @@ use view::{Prospect, View};
 /// Frames of one stream that may wait.
 const WAITING_PER_STREAM: usize = 4;
 
-/// Decides which waiting job runs next, with which model and where. Pure: time comes in as `now`.
+/// Decides which waiting job runs next, with which model and where. Pure: time comes in as `now`. It goes on
+/// or stands still: a `now` before an earlier one counts as that one.
 pub struct Scheduler<J> {
     devices: Vec<Device>,
     on_time: OnTime,
@@ -57,6 +58,8 @@ pub struct Scheduler<J> {
     /// In the order in which they are decided.
     waiting: VecDeque<Waiting<J>>,
     next_serial: u64,
+    /// The latest time that came in.
+    latest: Option<Instant>,
     /// Whether decisions say what they chose from.
     explains: bool,
     discipline: Discipline,
@@ -189,6 +192,7 @@ impl<J> Scheduler<J> {
             streams,
             waiting,
             next_serial,
+            latest: None,
             explains: false,
             discipline: Discipline::default(),
         };
@@ -217,6 +221,11 @@ impl<J> Scheduler<J> {
         self
     }
 
+    /// The time, which does not go back.
+    fn time(&mut self, now: Instant) -> Instant {
+        *self.latest.insert(self.latest.map_or(now, |latest| latest.max(now)))
+    }
+
     /// Takes a job in. A stream whose share of waiting frames is full loses its oldest one: the
     /// newest frame wins.
     pub fn submit(
@@ -227,6 +236,7 @@ impl<J> Scheduler<J> {
         due: (Deadline, Pace),
         now: Instant,
     ) -> Admission<J> {
+        let now = self.time(now);
         let (stream, offer) = (self.streams.place(stream), offer.into());
         let oldest = if self.is_full_at(stream) { self.oldest_of(stream) } else { None };
         let displaced = oldest.map(|index| self.remove(index, false).job);
@@ -256,6 +266,7 @@ impl<J> Scheduler<J> {
         now: Instant,
         mut revise: impl FnMut(&mut J) -> Option<Offer>,
     ) -> Vec<J> {
+        let now = self.time(now);
         let Some(stream) = self.streams.find(stream) else { return Vec::new() };
         let is_meant =
             |job: &Waiting<J>| job.stream == stream && job.standing != Standing::Answered;
@@ -289,7 +300,7 @@ impl<J> Scheduler<J> {
         due: (Deadline, Pace),
         now: Instant,
     ) {
-        let stream = self.streams.place(stream);
+        let (stream, now) = (self.streams.place(stream), self.time(now));
         let waiting = self.waiting_job(job, stream, (Standing::Answered, selection), due, now);
         self.insert(waiting);
     }
@@ -428,6 +439,7 @@ impl<J> Scheduler<J> {
 
     /// The next thing to do at `now`.
     pub fn next(&mut self, now: Instant) -> Decision<J> {
+        let now = self.time(now);
         let streams = self.arrivals.streams(now);
         for device in &mut self.devices {
             device.price.pass(now, device.cores(), streams);
@@ -441,7 +453,7 @@ impl<J> Scheduler<J> {
             return self.next_in_line(&view);
         }
         if let Some(index) = self.first_hopeless(&view) {
-            return self.expire(index, &view);
+            return self.expire(index, None, &view);
         }
         let plan = self.plan(&view);
         if let Some(decision) = self.decide_again(&plan, &view) {
@@ -452,7 +464,7 @@ impl<J> Scheduler<J> {
                 let company = self.company(index, &choice, &plan, &view);
                 self.commit(index, choice, company, &plan, &view)
             }
-            Some((index, None)) => self.expire(index, &view),
+            Some((index, None)) => self.expire(index, Some(&plan), &view),
             None => view.next_due().map_or(Decision::Idle, Decision::Later),
         }
     }
@@ -474,11 +486,16 @@ impl<J> Scheduler<J> {
         let is_by_clock = self.waiting.back().is_some_and(|job| job.pace == Pace::Clock);
         let slowest = view.prospects.iter().map(|run| run.latest_finish).max();
         let slowest = slowest.filter(|_| is_by_clock && !self.has_stranded);
-        // Once a job is due so late that any run would do, so are all after it.
-        let mut early = self
-            .new_jobs()
-            .take_while(|(_, job)| slowest.is_none_or(|slowest| !job.deadline.is_met_by(slowest)));
-        early.find(|(_, job)| self.is_hopeless(job, view)).map(|(index, _)| index)
+        let is_early = |(_, job): &(usize, &Waiting<J>)| {
+            slowest.is_none_or(|slowest| !job.deadline.is_met_by(slowest))
+        };
+        let hopeless = |standing| {
+            // Of those that stand alike: once one is due so late that any run would do, so are all after it.
+            let alike = self.new_jobs().filter(move |(_, job)| job.standing == standing);
+            alike.take_while(is_early).find(|(_, job)| self.is_hopeless(job, view))
+        };
+        let first = hopeless(Standing::New).or_else(|| hopeless(Standing::Covered));
+        first.map(|(index, _)| index)
     }
 
     fn is_hopeless(&self, job: &Waiting<J>, view: &View) -> bool {
@@ -490,8 +507,8 @@ impl<J> Scheduler<J> {
         job.quickest.iter().flatten().map(|&place| &self.runners[place])
     }
 
-    fn expire(&mut self, index: usize, view: &View) -> Decision<J> {
-        let considered = self.considered(&self.waiting[index], None, view);
+    fn expire(&mut self, index: usize, plan: Option<&Plan>, view: &View) -> Decision<J> {
+        let considered = self.considered(&self.waiting[index], plan, view);
         let is_hopeless = self.is_hopeless(&self.waiting[index], view);
         let expired = self.remove(index, false);
         let shortfall = self.shortfall(&expired, view);
@@ -584,6 +601,7 @@ impl<J> Scheduler<J> {
 
     /// Notes that a run whose turn it is begins now.
     pub fn started(&mut self, serial: u64, now: Instant) {
+        let now = self.time(now);
         self.devices.iter_mut().for_each(|device| device.start(serial, now));
     }
 

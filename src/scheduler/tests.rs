@@ -122,6 +122,18 @@ fn the_preferred_model_runs_where_it_fits() {
 }
 
 #[test]
+fn time_that_goes_back_stands_still() {
+    let (now, mut scheduler) = (Clock.now(), scheduler());
+    submit(&mut scheduler, 1, &["small"], 30, now);
+    assert_eq!(run(scheduler.next(now)).0, 1);
+    submit(&mut scheduler, 2, &["large"], 100, now);
+    assert!(matches!(scheduler.next(now + ms(50)), Decision::Expired { job: 2, .. }));
+    submit(&mut scheduler, 3, &["large"], 100, now);
+    let (job, shortfall) = expired(scheduler.next(now));
+    assert_eq!((job, shortfall.left.as_millis()), (3, 50), "as if the 50 ms were over");
+}
+
+#[test]
 fn a_model_that_may_be_late_is_worth_less() {
     let now = Clock.now();
     let choice = |large: f32| {

@@ -18,7 +18,7 @@
 //!
 //!   ```text
 //!   gain = (P + Q) / S     f += gain y     P = (1 - gain) (P + Q)
-//!   Q = 0.3 Q + 0.7 (gain y)², 0.005² at least and 0.1² at most
+//!   Q = 0.3 Q + 0.7 (gain y)², 0.0025² at least and 0.1² at most
 //!   ```
 //! - The **base** is what a run takes at the factor 1. It has a variance B_i of its own and takes its
 //!   share B_i / S of y; B_i is s_i²/256 at least, so that it follows some hundred of the runner's own

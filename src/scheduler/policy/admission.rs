@@ -2,9 +2,10 @@
 //!
 //! The jobs are gone through in the order of their deadlines, each with its quickest run. Where one
 //! would be late, the one with the weakest claim of those so far is given up, until it is not; of
-//! equal claims the oldest. For one core and equal claims that leaves as many jobs in time as any
-//! order could (Moore, "An n job, one machine sequencing algorithm for minimizing the number of late
-//! jobs", 1968); several cores are taken for one that is as many times as quick. A job that is given
+//! equal claims the oldest. For one core, and jobs of equal claims and lengths, that leaves as many jobs in
+//! time as any order could (Moore, "An n job, one machine sequencing algorithm for minimizing the number of
+//! late jobs", 1968, who gives up the longest); several cores are taken for one that is as many times as
+//! quick. A job that is given
 //! up still waits: it is dropped when it can no longer be in time alone, and runs if there is room.
 
 use std::cmp::Reverse;

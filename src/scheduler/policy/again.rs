@@ -4,22 +4,32 @@ use super::choice::Choice;
 use super::{Decision, Plan, Scheduler, Standing, View, Waiting};
 use crate::frame::Pace;
 use crate::outcome::{Reason, Stop};
+use crate::scheduler::machine::Device;
 
 impl<J> Scheduler<J> {
     /// Another run for the first of the jobs that have an answer, or none; `None` if there is nothing
     /// to decide. A job whose run has to wait for its device is decided before the new ones when that
-    /// opens.
+    /// opens. No more of them wait than runs can be committed: where new jobs run on one device and then
+    /// want to go on on another, more could come.
     pub(super) fn decide_again(&mut self, plan: &Plan, view: &View) -> Option<Decision<J>> {
         let answered = self.waiting.iter().take_while(|job| job.standing == Standing::Answered);
         for index in 0..answered.count() {
             let job = &self.waiting[index];
             match self.first_without_harm(job, plan, view) {
-                Ok(runner) if !view.is_open_to(job, &self.runners[runner]) => {}
+                Ok(runner) if !view.is_open_to(job, &self.runners[runner]) => {
+                    if index >= self.most_committed() {
+                        return Some(self.let_go(index, Stop::Load, Some(plan), view));
+                    }
+                }
                 Ok(runner) => return Some(self.run_again(index, runner, plan, view)),
                 Err(stop) => return Some(self.let_go(index, stop, Some(plan), view)),
             }
         }
         None
+    }
+
+    fn most_committed(&self) -> usize {
+        self.devices.iter().map(Device::most_committed).sum()
     }
 
     /// Ends a job that came back with the answer that it has.

@@ -1,8 +1,10 @@
 //! What a decision was made of, for people who ask why.
 
-use super::{Plan, Scheduler, View, Waiting};
+use super::choice::{Costs, Wish};
+use super::{Plan, Scheduler, Standing, View, Waiting};
 use crate::frame::Pace;
 use crate::outcome::Considered;
+use crate::scheduler::machine::Runner;
 
 impl<J> Scheduler<J> {
     /// The runs that a job could get now, those of the model that it likes best first; none unless the
@@ -16,20 +18,13 @@ impl<J> Scheduler<J> {
         if !self.explains {
             return Vec::new();
         }
+        let costs = plan.map(|plan| self.costs(job, plan, view.horizon(), view));
         let places = |model: usize| self.of_model[model].iter().copied();
         let runs = job.wishes.iter().flat_map(|wish| places(wish.model).map(move |at| (wish, at)));
         let considered = runs.map(|(wish, place)| {
             let runner = &self.runners[place];
             let device = &self.devices[runner.device];
-            let clearing = plan.map_or(0.0, |plan| plan.prices[runner.device]);
-            let utility = match job.pace {
-                Pace::Clock => {
-                    let of_work = clearing * runner.alone.work.as_secs_f32();
-                    let price = of_work.max(self.price_of(place, job.asked.work));
-                    wish.value * self.chance(job, runner, view) - price
-                }
-                Pace::Work => wish.value,
-            };
+            let utility = self.utility(job, wish, runner, costs.as_ref(), view);
             let (begin, finish) = view.expected(job, runner);
             Considered {
                 model: runner.model.clone(),
@@ -41,5 +36,26 @@ impl<J> Scheduler<J> {
             }
         });
         considered.collect()
+    }
+
+    /// What a run is worth to a job, as that is decided.
+    fn utility(
+        &self,
+        job: &Waiting<J>,
+        wish: &Wish,
+        runner: &Runner,
+        costs: Option<&Costs<'_>>,
+        view: &View,
+    ) -> f32 {
+        match (job.pace, job.standing, costs) {
+            (Pace::Work, ..) => wish.value,
+            (Pace::Clock, Standing::New | Standing::Covered, Some(costs)) => {
+                let trial = self.trial(job, runner, view).filter(|_| !view.is_in_time(job, runner));
+                let chance =
+                    trial.map_or_else(|| self.chance(job, runner, view), |one| one.hope as f32);
+                wish.value * chance - costs.of(runner, view)
+            }
+            (Pace::Clock, ..) => wish.value - self.price_of(runner.place, job.asked.work),
+        }
     }
 }

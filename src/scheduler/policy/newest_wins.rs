@@ -1,5 +1,6 @@
 //! First in, first out, the newest frame of each stream, whatever its deadline: what programs do that
-//! have no scheduler. It is there to be compared with.
+//! have no scheduler. It is there to be compared with. (A worker still drops a frame whose deadline is over
+//! when its turn comes, so that it is compared at its best.)
 
 use super::choice::Choice;
 use super::company::Company;
@@ -20,7 +21,7 @@ impl<J> Scheduler<J> {
                 self.commit(index, Choice { runner, reason }, Company::none(), &plan, view)
             }
             (Some(_), _) => view.next_due().map_or(Decision::Idle, Decision::Later),
-            (None, Standing::New | Standing::Covered) => self.expire(index, view),
+            (None, Standing::New | Standing::Covered) => self.expire(index, None, view),
             (None, Standing::Answered) => self.let_go(index, Stop::Failure, None, view),
         }
     }

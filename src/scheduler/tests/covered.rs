@@ -56,6 +56,20 @@ fn a_covered_job_costs_no_other_its_answer() {
 }
 
 #[test]
+fn a_covered_job_that_cannot_be_in_time_expires_at_once_whoever_waits_before_it() {
+    let (now, mut scheduler) = (Clock.now(), scheduler());
+    submit(&mut scheduler, 0, &["large"], 100, now);
+    let decision = scheduler.next(now);
+    begin(&mut scheduler, decision, now);
+    // Busy for 60 ms: the other one has time, due as late as any run would be over.
+    submit(&mut scheduler, 1, &["small"], 500, now);
+    let stream_due = (due(now, 30), Pace::Clock);
+    let offer = Offer { selection: gaining(0.1), is_covered: true };
+    scheduler.submit(2, &StreamName::new("b"), offer, stream_due, now);
+    assert_eq!(expired(scheduler.next(now)).0, 2);
+}
+
+#[test]
 fn what_is_revised_is_decided_anew() {
     let (now, mut scheduler) = (Clock.now(), scheduler());
     let (a, b) = (StreamName::new("a"), StreamName::new("b"));

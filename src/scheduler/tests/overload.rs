@@ -1,5 +1,9 @@
 //! More frames than the device can answer, or answer well.
 
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
 use super::simulation::{Setup, Simulation};
 use super::*;
 use crate::scheduler::{Discipline, Terms};
@@ -107,6 +111,43 @@ fn in_an_overload_priority_counts_and_a_minimum_share_is_kept() {
     assert!(tally.share(0) > 0.9, "{tally:?}");
     assert!((0.2..0.4).contains(&tally.share(1)), "{tally:?}");
     assert!((2..4).all(|stream| tally.share(stream) > 0.05), "{tally:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
+
+    #[test]
+    fn every_stream_gets_its_minimum_share_whatever_the_others_want(
+        streams in prop::collection::vec((6..15_u64, 0..3_u8, 0..25_u8), 2..4),
+    ) {
+        let terms: Vec<(u8, Terms)> = (0..).zip(&streams).map(|(stream, &(_, priority, percent))| {
+            (stream, Terms { priority, minimum_share: f32::from(percent) / 100.0 })
+        }).collect();
+        let mut simulation = Simulation::with_terms(Setup::one_core(), &terms);
+        simulation.selection = wish();
+        let start = simulation.now;
+        for at in 0..3_000 {
+            for (stream, &(every, ..)) in (0..).zip(&streams) {
+                if at % every == 0 {
+                    simulation.pass_until(start + ms(at), false);
+                    simulation.arrive(stream, 100);
+                    simulation.decide();
+                }
+            }
+        }
+        simulation.pass_until(start + ms(4_000), false);
+        prop_assert!(simulation.late.is_empty());
+        let answered: BTreeSet<u32> = simulation.ran.iter().map(|&(job, _)| job).collect();
+        for &(stream, terms) in &terms {
+            let frames = (0..).zip(&simulation.jobs).filter(|(_, job)| job.stream == stream);
+            let frames: Vec<u32> = frames.map(|(number, _)| number).collect();
+            // Only then is a loss held against what went before.
+            let settled = &frames[frames.len() / 2..];
+            let share = settled.iter().filter(|job| answered.contains(job)).count() as f32
+                / settled.len() as f32;
+            prop_assert!(share >= terms.minimum_share - 0.03, "stream {stream}: {share}, {terms:?}");
+        }
+    }
 }
 
 #[test]

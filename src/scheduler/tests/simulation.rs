@@ -6,6 +6,7 @@ use std::iter;
 use proptest::prelude::*;
 
 use super::*;
+use crate::outcome::Considered;
 use crate::scheduler::Terms;
 
 /// The devices of a simulated machine, and what runs there: device, cores, milliseconds.
@@ -15,13 +16,15 @@ pub(super) struct Setup {
     runners: Vec<(&'static str, usize, usize, u64)>,
     /// What runs of 2, 3, ... frames take, in percent of one of one.
     shared: &'static [u64],
+    /// How surely a run that is started is to be in time.
+    on_time: OnTime,
 }
 
 impl Setup {
     /// One core of a processor, as in the other tests.
     pub(super) fn one_core() -> Self {
         let runners = vec![("small", 0, 1, 5), ("middle", 0, 1, 20), ("large", 0, 1, 60)];
-        Self { cores: vec![1], runners, shared: &[] }
+        Self { cores: vec![1], runners, shared: &[], on_time: half_of_the_time() }
     }
 
     /// Two cores, and a wide run of the large model.
@@ -39,7 +42,7 @@ impl Setup {
             ("middle", 1, 1, 8),
             ("large", 1, 1, 25),
         ];
-        Self { cores: vec![2, 1], runners, shared: &[] }
+        Self { cores: vec![2, 1], runners, ..Self::one_core() }
     }
 
     fn most_frames(&self) -> usize {
@@ -67,7 +70,7 @@ impl Setup {
         };
         let terms = terms.iter().map(|&(stream, terms)| (name(stream), terms));
         let runners = self.runners.iter().map(runner).collect();
-        Scheduler::new(&devices, runners, half_of_the_time()).with_terms(terms.collect())
+        Scheduler::new(&devices, runners, self.on_time).with_terms(terms.collect())
     }
 }
 
@@ -84,6 +87,16 @@ fn setup() -> impl Strategy<Value = Setup> {
     let shared: [&[u64]; 3] = [&[], &[120, 140, 160], &[160, 180]];
     (setup, prop::sample::select(shared.to_vec()))
         .prop_map(|(setup, shared)| Setup { shared, ..setup })
+}
+
+/// The same, which is to be in time by all that is usual.
+fn certain_setup() -> impl Strategy<Value = Setup> {
+    let on_time = prop_oneof![
+        Just(half_of_the_time()),
+        Just(OnTime::new(0.9).unwrap()),
+        Just(OnTime::default())
+    ];
+    (setup(), on_time).prop_map(|(setup, on_time)| Setup { on_time, ..setup })
 }
 
 /// Something that happens in a simulated run.
@@ -121,6 +134,8 @@ enum Event {
     Retire(usize),
     Restore(usize),
     Wait(u64),
+    /// For once a time comes in that is so many milliseconds before the last one.
+    Back(u64),
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -140,6 +155,7 @@ fn event() -> impl Strategy<Value = Event> {
         3 => (0..50_u64).prop_map(Event::Wait),
         // The machine was asleep.
         1 => (1_000..100_000_u64).prop_map(Event::Wait),
+        1 => (1..10_000_u64).prop_map(Event::Back),
     ]
 }
 
@@ -174,13 +190,24 @@ pub(super) struct Simulation {
     running: Vec<Running>,
     retired: BTreeSet<&'static str>,
     pub(super) late: Vec<u32>,
+    /// Whether decisions say what they chose from, so that their certainty can be checked.
+    is_explained: bool,
+    /// How far the time that the scheduler is told next is behind.
+    back: Duration,
+    /// Runs that are over.
+    ended: u32,
+    /// Late runs that are to be expected of those that were tried.
+    risked: f64,
 }
 
 impl Simulation {
     fn new(setup: Setup) -> Self {
         let terms =
             [0, 1, 2, 3].map(|stream| (stream, Terms { priority: stream / 2, minimum_share: 0.1 }));
-        Self::with_terms(setup, &terms)
+        let mut simulation = Self::with_terms(setup, &terms);
+        simulation.scheduler = simulation.scheduler.explaining();
+        simulation.is_explained = true;
+        simulation
     }
 
     pub(super) fn with_terms(setup: Setup, terms: &[(u8, Terms)]) -> Self {
@@ -196,6 +223,10 @@ impl Simulation {
             running: Vec::new(),
             retired: BTreeSet::new(),
             late: Vec::new(),
+            is_explained: false,
+            back: Duration::ZERO,
+            ended: 0,
+            risked: 0.0,
         }
     }
 
@@ -228,8 +259,18 @@ impl Simulation {
                 }
             }
             Event::Wait(milliseconds) => self.now += ms(milliseconds),
+            Event::Back(milliseconds) => self.back = ms(milliseconds),
         }
         self.decide();
+        self.check_that_nothing_startable_waits();
+        let answered = self.jobs.iter().filter(|job| job.waits_since.is_some() && job.runs > 0);
+        let most: usize = self.setup.cores.iter().map(|cores| cores + 1).sum();
+        assert!(answered.count() <= most, "frames with an answer pile up");
+    }
+
+    /// What the scheduler is told of the time.
+    fn told(&self) -> Instant {
+        self.now.checked_sub(self.back).unwrap_or(self.now)
     }
 
     /// A frame by the clock arrives.
@@ -273,6 +314,7 @@ impl Simulation {
         let Running { jobs, runner, serial, begun } = self.running.remove(at);
         self.now = self.now.max(begun.unwrap_or(self.now) + took);
         self.scheduler.finished(serial, runner, Cost { preprocess: Duration::ZERO, run: took });
+        self.ended += 1;
         for &job in &jobs {
             let Job { deadline, pace, ref mut runs, .. } = self.jobs[job as usize];
             *runs += 1;
@@ -332,7 +374,8 @@ impl Simulation {
     pub(super) fn decide(&mut self) {
         loop {
             self.begin();
-            match self.scheduler.next(self.now) {
+            let longest = self.longest();
+            match self.scheduler.next(self.told()) {
                 Decision::Idle | Decision::Later(_) => break,
                 Decision::Expired { job, shortfall, .. } => {
                     let Job { runs, is_covered, .. } = self.jobs[job as usize];
@@ -346,13 +389,72 @@ impl Simulation {
                     assert!(self.jobs[job as usize].runs > 0, "there is no answer to go out");
                     self.settle(job);
                 }
-                Decision::Run { job, company, runner, serial, expected, .. } => {
+                Decision::Run { job, company, runner, serial, expected, considered, .. } => {
+                    if let Some(&longest) = longest.get(runner) {
+                        self.check_certainty(job, runner, longest, &considered);
+                    }
                     let company = company.into_iter().map(|companion| companion.job);
                     self.run(iter::once(job).chain(company).collect(), (runner, serial), expected);
                 }
             }
         }
+        self.back = Duration::ZERO;
         self.check_that_nothing_idles();
+    }
+
+    /// By runner: what a run takes at most, with the probability that is asked for. Nothing where that is not
+    /// checked, as it takes time.
+    fn longest(&self) -> Vec<Duration> {
+        let glance = self.is_explained.then(|| self.scheduler.glance());
+        let runners = glance.into_iter().flat_map(|glance| glance.runners);
+        runners.map(|runner| runner.longest).collect()
+    }
+
+    /// A run by the clock is certain enough to be in time, or it is one of the few that are tried.
+    fn check_certainty(
+        &mut self,
+        job: u32,
+        runner: usize,
+        longest: Duration,
+        considered: &[Considered],
+    ) {
+        let Job { deadline, pace, .. } = self.jobs[job as usize];
+        if pace == Pace::Work || deadline.is_met_by(self.now + longest) {
+            return;
+        }
+        let (name, device, cores, _) = self.setup.runners[runner];
+        assert!(self.is_idle(device), "job {job} was tried on a device that has other work");
+        let is_chosen = |one: &&Considered| {
+            one.model == model(name)
+                && one.device == format!("device{device}")
+                && one.cores == cores
+        };
+        let chance = considered.iter().find(is_chosen).expect("it was considered").chance;
+        self.risked += 1.0 - chance;
+        // A fifth of what may be late, of the runs so far and a thousand of each device.
+        let runs = f64::from(self.ended) + 1000.0 * self.setup.cores.len() as f64;
+        let most = 0.2 * (1.0 - self.setup.on_time.get()) * runs;
+        assert!(self.risked <= most + 1e-6, "too much is tried: {} of {most}", self.risked);
+    }
+
+    fn is_idle(&self, device: usize) -> bool {
+        self.running.iter().all(|run| self.setup.runners[run.runner].1 != device)
+    }
+
+    /// No device does nothing while a new frame waits that a run there is certain enough to be in time for.
+    fn check_that_nothing_startable_waits(&self) {
+        for (place, runner) in self.scheduler.glance().runners.iter().enumerate() {
+            let (name, device, ..) = self.setup.runners[place];
+            let could = |job: &Job| {
+                let is_new = job.waits_since.is_some() && job.runs == 0 && !job.is_covered;
+                let is_in_time = job.deadline.is_met_by(self.now + runner.longest);
+                is_new && job.pace == Pace::Clock && is_in_time
+            };
+            if runner.is_in && self.is_idle(device) {
+                let startable = self.jobs.iter().position(could);
+                assert!(startable.is_none(), "{startable:?} waits, and {name} could run");
+            }
+        }
     }
 
     fn run(&mut self, jobs: Vec<u32>, (runner, serial): (usize, u64), expected: Duration) {
@@ -453,7 +555,7 @@ proptest! {
 
     #[test]
     fn every_job_has_exactly_one_outcome(
-        setup in setup(),
+        setup in certain_setup(),
         events in prop::collection::vec(event(), 0..80),
     ) {
         let mut simulation = Simulation::new(setup);
