@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -224,6 +225,14 @@ impl Description {
             text: template.fill(&words),
         };
         Ok(self.variants.iter().map(launch).collect())
+    }
+
+    /// How long the source may take to answer, which its pipeline is told: the parameter `patience`, in
+    /// milliseconds. `None` if it has no such parameter.
+    pub(super) fn answers_within(&self, values: &Values) -> Option<Duration> {
+        let parameter = self.parameters.get("patience")?;
+        let value = values.get("patience").cloned().or_else(|| parameter.default())?;
+        Some(Duration::from_millis(value.trim().parse().ok()?))
     }
 
     /// For each of the pipelines what must be installed for it, in the order of preference.

@@ -23,6 +23,9 @@ use super::event::Loss;
 /// A source that gave frames for so long is taken to be well.
 const STEADY: Duration = Duration::from_secs(10);
 
+/// A source that has answered at the last moment may take so long to its first frame.
+const FIRST_FRAME: Duration = Duration::from_secs(1);
+
 /// By what share a pause is longer or shorter.
 const JITTER: f64 = 0.2;
 
@@ -31,6 +34,8 @@ const JITTER: f64 = 0.2;
 pub struct Patience {
     /// A source that gives no frame for so long has stalled.
     pub stall_after: Duration,
+    /// A source that was started may take so long to its first frame, if that is longer.
+    pub begin_within: Duration,
     /// The first pause before it is started again.
     pub first_pause: Duration,
     /// The longest one.
@@ -43,7 +48,16 @@ impl Default for Patience {
     fn default() -> Self {
         let [stall_after, first_pause, longest_pause] =
             [5_000, 100, 1_000].map(Duration::from_millis);
-        Self { stall_after, first_pause, longest_pause }
+        Self { stall_after, begin_within: Duration::ZERO, first_pause, longest_pause }
+    }
+}
+
+impl Patience {
+    /// The same with a source that may take so long to answer: it is given up by its pipeline, which knows
+    /// why, before it has stalled here.
+    #[must_use]
+    pub fn with_answer_within(self, answer: Duration) -> Self {
+        Self { begin_within: answer + FIRST_FRAME, ..self }
     }
 }
 
@@ -190,7 +204,11 @@ impl Keeper {
 
     /// When the source will have been silent for too long.
     fn silent_too_long(&self) -> Option<Instant> {
-        self.patience.map(|patience| self.heard + patience.stall_after)
+        let Patience { stall_after, begin_within, .. } = self.patience?;
+        Some(match self.state {
+            SourceState::Starting => self.heard + stall_after.max(begin_within),
+            _ => self.heard + stall_after,
+        })
     }
 
     /// The source is lost: it did not start, or it broke. It is started again after a pause; `chance` is
@@ -272,6 +290,27 @@ mod tests {
         assert_eq!(*keeper.state(), SourceState::Live);
         assert!(!keeper.note_frames(2, now + ms(333)), "nothing new");
         assert_eq!(keeper.next(now + ms(333)), Step::Wait(Some(now + ms(5_333))));
+    }
+
+    #[test]
+    fn a_source_that_may_take_long_to_answer_is_waited_for_at_its_start_alone() {
+        let now = Clock.now();
+        let patience = Patience { stall_after: ms(1_000), ..Patience::default() };
+        let mut keeper = Keeper::new(Some(patience.with_answer_within(ms(10_000))), now);
+        start(&mut keeper, now);
+        assert_eq!(keeper.next(now), Step::Wait(Some(now + ms(11_000))));
+        assert!(!keeper.note_frames(0, now + ms(10_999)), "its pipeline gives it up before");
+        assert!(keeper.note_frames(1, now + ms(10_999)));
+        assert!(keeper.note_frames(1, now + ms(11_999)));
+        assert_eq!(*keeper.state(), SourceState::Stalled);
+        let hasty =
+            Keeper { patience: Some(Patience::default().with_answer_within(ms(500))), ..keeper };
+        let hasty = Keeper { state: SourceState::Starting, heard: now, ..hasty };
+        assert_eq!(
+            hasty.next(now),
+            Step::Wait(Some(now + ms(5_000))),
+            "never less than `stall_after`"
+        );
     }
 
     #[test]

@@ -296,6 +296,7 @@ mod tests {
 
     const HASTY: Patience = Patience {
         stall_after: Duration::from_millis(500),
+        begin_within: Duration::ZERO,
         first_pause: Duration::from_millis(20),
         longest_pause: Duration::from_millis(50),
     };

@@ -15,6 +15,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use url::Url;
 
@@ -55,6 +56,8 @@ pub(super) struct Recipe {
     pub(super) launches: Vec<Launch>,
     /// What must not be shown of what GStreamer says.
     pub(super) secrets: Secrets,
+    /// How long it may take to answer, if its pipeline is told that.
+    pub(super) answers_within: Option<Duration>,
 }
 
 impl Recipe {
@@ -152,6 +155,14 @@ impl Source {
         }
     }
 
+    /// How long it may take to answer when it is started, if that is known.
+    pub fn answers_within(&self) -> Option<Duration> {
+        match &self.kind {
+            Kind::Images(_) => None,
+            Kind::Pipeline(recipe) => recipe.answers_within,
+        }
+    }
+
     /// Whether `other` gives the same frames in the same way.
     pub fn is_same_as(&self, other: &Self) -> bool {
         match (&self.kind, &other.kind) {
@@ -198,6 +209,7 @@ impl Source {
             flow: description.flow,
             launches: description.fill(&values)?,
             secrets: description.secrets(&values),
+            answers_within: description.answers_within(&values),
         };
         Ok(Self { shown: redact(text), kind: Kind::Pipeline(recipe) })
     }

@@ -267,7 +267,10 @@ fn plan(stream: &StreamConfig, source: Source) -> StreamPlan {
     let delivery = delivery(&source, stream.pace);
     let StreamConfig { budget, stall_after, every, target_rate, terms, playback, .. } = *stream;
     // What is lost of a recording does not come back.
-    let patience = source.is_live().then(|| Patience { stall_after, ..Patience::default() });
+    let patience = source.is_live().then(|| {
+        let patience = Patience { stall_after, ..Patience::default() };
+        source.answers_within().map_or(patience, |answer| patience.with_answer_within(answer))
+    });
     let spec = StreamSpec { name: stream.name.clone(), source, budget, patience, playback };
     StreamPlan { spec, delivery, every, target_rate, terms }
 }

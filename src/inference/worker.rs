@@ -182,8 +182,9 @@ enum Standing {
 }
 
 impl Worker {
-    /// Runs until the other end of `jobs` is dropped and every job is done, or until it is fenced. In the
-    /// first case it releases its session before it gives up its post.
+    /// Runs until the other end of `jobs` is dropped and every job is done, or until it is fenced. Dismissed
+    /// with all others, it releases its session before it gives up its post; taken out with another worker
+    /// of its model, which is then built anew, it drops it.
     pub fn run(mut self, jobs: Receiver<Job>) {
         for job in jobs {
             match self.answer(job) {
@@ -192,7 +193,7 @@ impl Worker {
             }
         }
         let Self { session, runner, release, post, .. } = self;
-        if release.send(Released { runner, session }).is_err() {
+        if !post.is_dismissed() || release.send(Released { runner, session }).is_err() {
             log::debug!("the session of runner {runner} is not needed any more");
         }
         drop(post);

@@ -104,6 +104,14 @@ fn a_camera_that_changes_its_resolution_is_started_again() {
 }
 
 #[test]
+fn of_a_camera_with_sound_the_picture_is_taken() {
+    let camera = NetworkCamera::on();
+    let mut daemon = Daemon::of(&camera.address_with_sound());
+    daemon.running.wait_for_records(30);
+    let Value::Null = daemon.stop().summary()["losses"][0] else { panic!("it was lost") };
+}
+
+#[test]
 fn lost_packets_cost_frames_and_no_more_than_that() {
     let Some(network) = Network::new() else { return };
     let camera = NetworkCamera::on_in(&network);

@@ -3,8 +3,8 @@
 //!
 //!     rtsp_camera PORT [WIDTHxHEIGHT] [USER:PASSWORD]
 //!
-//! Port 0 lets the system choose. It prints `port N` when it serves `rtsp://127.0.0.1:N/live` and then
-//! does what each line on its stdin says:
+//! Port 0 lets the system choose. It prints `port N` when it serves `rtsp://127.0.0.1:N/live`, and the same
+//! with sound before the picture at `/sound`. Then it does what each line on its stdin says:
 //!
 //! - `size WIDTHxHEIGHT`: the pictures have this size from now on;
 //! - `colour AARRGGBB`: the pictures have this colour from now on, given in hexadecimal digits;
@@ -52,8 +52,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     if let Some((user, password)) = login.as_deref().and_then(|login| login.split_once(':')) {
         server.set_auth(Some(&auth(user, password)));
     }
-    let factory = factory(&look, login.as_deref());
-    server.mount_points().ok_or("no mount points")?.add_factory("/live", factory);
+    let mounts = server.mount_points().ok_or("no mount points")?;
+    for (path, sound) in [("/live", None), ("/sound", Some(SOUND))] {
+        mounts.add_factory(path, factory(&look, sound, login.as_deref()));
+    }
     let _attached = server.attach(None)?;
     println!("port {}", server.bound_port());
     let main_loop = glib::MainLoop::new(None, false);
@@ -62,12 +64,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn factory(look: &Look, login: Option<&str>) -> RTSPMediaFactory {
+/// A microphone. No decoder is needed for what it sends, so that nothing is wrong with it but that it is no
+/// picture.
+const SOUND: &str = "audiotestsrc is-live=true ! audio/x-raw,format=S16BE,rate=8000,channels=1 ! \
+                     rtpL16pay name=pay0 pt=97";
+
+fn factory(look: &Look, sound: Option<&str>, login: Option<&str>) -> RTSPMediaFactory {
     let factory = RTSPMediaFactory::new();
+    let (sound, place) = (sound.unwrap_or_default(), u8::from(sound.is_some()));
     factory.set_launch(&format!(
-        "( videotestsrc name=source is-live=true pattern=solid-color ! capsfilter name=size ! \
+        "( {sound} videotestsrc name=source is-live=true pattern=solid-color ! capsfilter name=size ! \
          videoconvert ! video/x-raw,format=I420 ! x264enc tune=zerolatency speed-preset=ultrafast \
-         key-int-max={KEY_FRAMES} ! rtph264pay name=pay0 pt=96 config-interval=-1 )"
+         key-int-max={KEY_FRAMES} ! rtph264pay name=pay{place} pt=96 config-interval=-1 )"
     ));
     factory.set_shared(true);
     if let Some((user, _)) = login.and_then(|login| login.split_once(':')) {

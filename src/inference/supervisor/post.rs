@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
 
-use super::{Ask, Counting, Ended, Supervisor, WorkerId};
+use super::{Ask, Counting, Ended, Lanes, Supervisor, WorkerId};
 use crate::inference::worker::{Job, Subject};
 use crate::models::ModelId;
 use crate::scheduler::Lease;
@@ -45,6 +45,12 @@ impl Post {
             supervisor.changed.notify_all();
         }
         Watched { post: self, over: false }
+    }
+
+    /// Whether there will be no more jobs for any worker. A worker whose jobs ran out before that was taken
+    /// out with another one of its model.
+    pub fn is_dismissed(&self) -> bool {
+        matches!(self.supervisor.lock().lanes, Lanes::Closed)
     }
 }
 

@@ -55,12 +55,15 @@ struct Puppet {
     asked: Receiver<()>,
     /// Hears how a run ended.
     ended: Receiver<&'static str>,
+    /// Hears, when its jobs have run out, whether all were dismissed.
+    dismissed: Receiver<bool>,
 }
 
 impl Puppet {
     fn new() -> (Self, Work) {
         let ((take, turn), (ask, asked)) = (unbounded(), unbounded());
         let ((next, told), (report, ended)) = (unbounded(), unbounded());
+        let (leave, dismissed) = unbounded();
         let work = Box::new(move |post: Post, jobs: Receiver<Job>| {
             for Job { riders, lease, .. } in jobs {
                 assert!(lease.wait_for_turn(None));
@@ -74,8 +77,10 @@ impl Puppet {
                 told.recv().expect("told to end");
                 report.send(conclude(watched)).unwrap();
             }
+            // Most tests do not ask.
+            let _ = leave.send(post.is_dismissed());
         });
-        (Self { turn, next, asked, ended }, work)
+        (Self { turn, next, asked, ended, dismissed }, work)
     }
 
     fn begin(&self) {
@@ -548,6 +553,7 @@ fn a_model_with_a_stuck_worker_is_built_anew_once_and_its_others_end_their_runs(
     shop.wait_for(|done| done.rebuilt == 1);
     assert_eq!(free.end(), "in time");
     assert!(matches!(shop.outcome(), Outcome::Superseded));
+    assert!(!free.dismissed.recv().unwrap(), "its session is not to be kept for a reload");
     let next = shop.job(&["big"]);
     shop.send(next);
     anew.begin();
@@ -556,5 +562,6 @@ fn a_model_with_a_stuck_worker_is_built_anew_once_and_its_others_end_their_runs(
     assert_eq!(stuck.end(), "fenced");
     let done = LateWork { terminated: 1, fenced: 1, rebuilt: 1, lost: 0 };
     assert_eq!(shop.close(), done);
+    assert!(anew.dismissed.recv().unwrap());
     assert!(recruits.try_recv().is_err(), "it was built once");
 }

@@ -55,6 +55,11 @@ impl NetworkCamera {
         format!("rtsp://{login}127.0.0.1:{}/live", self.port)
     }
 
+    /// Where it has sound as well, which comes before the picture.
+    pub fn address_with_sound(&self) -> String {
+        format!("rtsp://127.0.0.1:{}/sound", self.port)
+    }
+
     /// Has it do something.
     pub fn tell(&mut self, order: &str) {
         let stdin = self.process.stdin.as_mut().expect("its stdin is a pipe");
