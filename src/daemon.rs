@@ -35,7 +35,7 @@ use losses::LossLog;
 use memory::Memory;
 use reload::{Doors, Loaded};
 pub use reload::{Reload, ReloadEvent, Renew};
-pub use signals::{ServiceSignals, service_signals, signals};
+pub use signals::{ServiceSignals, service_signals, signals, unless_stopped};
 use stages::{Output, Showing, Stages};
 use streams::{Streams, Ways};
 
@@ -275,9 +275,7 @@ impl Run {
             self.lifeline.note(&stream, state);
         }
         match kind {
-            NewsKind::Warning(warning) => {
-                log::warn!(stream:%; "stream {stream}: {warning}");
-            }
+            NewsKind::Warning(warning) => self.losses.note_warning(&stream, warning),
             NewsKind::Lost(loss, error) => self.losses.note(&stream, loss, &error),
             NewsKind::State(state) => {
                 log::debug!(stream:%; "stream {stream} is {state}");

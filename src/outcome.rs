@@ -40,6 +40,24 @@ pub enum Outcome {
     Abandoned,
 }
 
+impl Outcome {
+    /// Why it came out so: the word that records carry.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Classified(answer) => answer.reason.code(),
+            Self::Reused(Reuse::Between) => "between_classified_frames",
+            Self::Reused(Reuse::NearlyEqual { .. }) => "nearly_equal",
+            Self::Reused(Reuse::SameScene { .. }) => "same_scene",
+            Self::Superseded => "newer_frame",
+            Self::Skipped => "above_target_rate",
+            Self::Expired(_) => "no_model_fits",
+            Self::Late(_) => "run_too_long",
+            Self::Failed(_) => "stage_failed",
+            Self::Abandoned => "program_stopped",
+        }
+    }
+}
+
 /// Why a frame takes over an answer, and which.
 #[derive(Clone, Debug)]
 pub enum Reuse {

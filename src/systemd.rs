@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! Startup::begin ── STATUS, EXTEND_TIMEOUT_USEC, again and again ── ready
-//! ready ── STATUS, WATCHDOG ── reloading ── ready ── ... ── stopping
+//! ready ── STATUS, WATCHDOG ── reloading ── Startup::begin ── ... ── ready ── ... ── stopping
 //! ```
 
 use std::env;
@@ -77,7 +77,7 @@ fn tell(states: &[NotifyState<'_>]) {
     }
 }
 
-/// The time before the service is ready: as long as this lives, the service manager waits.
+/// The time before the service is ready, or ready again: as long as this lives, the service manager waits.
 ///
 /// To load models can take minutes where engines are built. A step that lasts longer than an hour is
 /// taken to be stuck, and the service manager may lose its patience.
@@ -142,7 +142,7 @@ fn accompany(begun: &Receiver<String>, clock: Clock) {
     }
 }
 
-/// A step of the start.
+/// A step of the start, or of a reload.
 struct Step {
     what: String,
     since: Instant,

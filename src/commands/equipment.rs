@@ -19,6 +19,7 @@ use crate::models::{Labels, Manifest, ModelId, Provider};
 use crate::onnx::{Runtime, SessionOptions};
 use crate::premodel::{Premodel, RankedPremodel};
 use crate::select::Selector;
+use crate::systemd::Startup;
 
 /// How models run.
 #[derive(Clone, Debug)]
@@ -171,11 +172,14 @@ pub fn renew(
     manifests: Vec<Manifest>,
     execution: Execution,
     stock: &Stock,
-    clock: Clock,
+    (startup, clock): (&Startup, Clock),
 ) -> Result<Roster, (Option<ModelId>, Failure)> {
     execution.widths.check(&manifests).map_err(|error| (None, error.into()))?;
     let mut loading = None;
-    let begin = |manifest: &Manifest| loading = Some(manifest.id.clone());
+    let begin = |manifest: &Manifest| {
+        startup.step(format_args!("reloading: model {}", manifest.id));
+        loading = Some(manifest.id.clone());
+    };
     let loader = Loader::new(runtime, execution.into(), clock);
     let renewed = Roster::renew(loader, manifests, stock, begin);
     renewed.map_err(|error| (loading, error.into()))

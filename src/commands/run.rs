@@ -14,6 +14,7 @@ use super::environment;
 use super::equipment::{self, Execution, Wish};
 use super::playing::{SummaryFile, finish};
 use super::{Context, ExitCode, Failure, Places};
+use crate::clock::Clock;
 use crate::config::{Config, Faults, Location, PolicyKind};
 use crate::daemon::{self, Plan, Reload, ServiceSignals, Setup};
 use crate::engines::EngineBuilds;
@@ -63,15 +64,20 @@ pub fn run(arguments: Arguments, mut context: Context) -> Result<(), Failure> {
     for stream in &written.found.streams {
         operations.declare(&stream.spec.name, &stream.spec.source.to_string());
     }
+    let ServiceSignals { stop, reload } = daemon::service_signals()?;
     // Before the models are loaded: a place that is taken shows at once, and the status says what goes on.
     let wanted = written.endpoints();
     let (socket, metrics) = &wanted;
-    let endpoints = Endpoints::open(socket.as_deref(), *metrics, &operations, context.clock)?;
-    let ServiceSignals { stop, reload } = daemon::service_signals()?;
+    let mut endpoints =
+        Some(Endpoints::open(socket.as_deref(), *metrics, &operations, context.clock)?);
     let library = context.places.clone().or_config(&written.config).library()?;
     let runtime = Runtime::load(&library)?;
     let builds = operations.engine_builds();
-    let setup = written.load(&runtime, builds.clone(), &context)?;
+    let load = || written.load(&runtime, builds.clone(), &context);
+    let setup = daemon::unless_stopped(&stop, load, || {
+        log::info!("stopping: the models are not loaded yet, and no frame was taken");
+        drop(endpoints.take());
+    })?;
     let startup = mem::take(&mut context.startup);
     let (sink, progress) = (Box::new(io::stdout()), context.progress.clone());
     let (clock, log) = (context.clock, context.log);
@@ -79,7 +85,10 @@ pub fn run(arguments: Arguments, mut context: Context) -> Result<(), Failure> {
         let written = Written::read(&arguments.config, &context.places);
         let renewed = written.and_then(|written| {
             written.refuse_other_endpoints(&wanted)?;
-            written.renew(&runtime, builds.clone(), stock, &context)
+            let startup = Startup::begin(context.clock);
+            let renewed = written.renew(&runtime, builds.clone(), stock, &startup, context.clock);
+            startup.end();
+            renewed
         });
         renewed.map_err(|failure| failure.error)
     });
@@ -125,7 +134,8 @@ impl Written {
         runtime: &Runtime,
         builds: EngineBuilds,
         stock: &Stock,
-        context: &Context,
+        startup: &Startup,
+        clock: Clock,
     ) -> Result<Setup, Failure> {
         self.refuse_another_library(runtime)?;
         if stock.is_on_the_processor() && self.has_runs_of_one_thread_only() {
@@ -133,7 +143,7 @@ impl Written {
         }
         let manifests = self.found.manifests.clone();
         let execution = Execution::of(&self.config).counting(builds);
-        let renewed = equipment::renew(runtime, manifests, execution, stock, context.clock);
+        let renewed = equipment::renew(runtime, manifests, execution, stock, (startup, clock));
         let roster = renewed.map_err(|(model, failure)| self.located(model, failure))?;
         self.set_up(roster)
     }
@@ -159,20 +169,37 @@ impl Written {
 
     /// Where operators are to be answered.
     fn endpoints(&self) -> (Option<PathBuf>, Option<SocketAddr>) {
-        (self.config.status_socket.clone(), self.config.metrics)
+        let Config { status_socket, metrics, .. } = &self.config;
+        let socket = status_socket.as_ref().map(|socket| socket.value.clone());
+        (socket, metrics.as_ref().map(|listen| listen.value))
     }
 
     /// Operators are answered where they were at the start.
     fn refuse_other_endpoints(
         &self,
-        opened: &(Option<PathBuf>, Option<SocketAddr>),
+        (socket, metrics): &(Option<PathBuf>, Option<SocketAddr>),
     ) -> Result<(), Failure> {
-        if self.endpoints() == *opened {
+        let (wanted_socket, wanted_metrics) = self.endpoints();
+        let Config { status_socket, metrics: listen, .. } = &self.config;
+        let (key, written) = if wanted_socket != *socket {
+            ("status.socket", status_socket.as_ref().map(|socket| &socket.location))
+        } else if wanted_metrics != *metrics {
+            ("metrics.listen", listen.as_ref().map(|listen| &listen.location))
+        } else {
             return Ok(());
-        }
-        let fault = "status.socket, metrics.listen: a reload cannot change where operators are \
-                     answered (restart classifyd, or leave these as they were)";
-        Err(Failure::new(ExitCode::Configuration, anyhow!(fault)))
+        };
+        let problem = "a reload cannot change where operators are answered";
+        let remedy = "restart classifyd, or leave this as it was";
+        Err(match written {
+            Some(location) => {
+                let faults = Faults::from(location.fault(problem, remedy));
+                Failure::new(ExitCode::Configuration, faults)
+            }
+            None => {
+                let fault = format!("{key}: {problem}, and it is left out now ({remedy})");
+                Failure::new(ExitCode::Configuration, anyhow!(fault))
+            }
+        })
     }
 
     /// A process has one library for as long as it lives.

@@ -55,9 +55,9 @@ pub struct Config {
     /// When runs are too late.
     pub late: LateLimits,
     /// Where the status socket is; `None` for the default place.
-    pub status_socket: Option<PathBuf>,
+    pub status_socket: Option<Located<PathBuf>>,
     /// Where metrics are to be had; `None` if they are not.
-    pub metrics: Option<SocketAddr>,
+    pub metrics: Option<Located<SocketAddr>>,
     /// What to classify: at least one stream, each with a name of its own.
     pub streams: Vec<StreamConfig>,
 }

@@ -45,7 +45,7 @@ fn config(document: &Document<'_>, mut root: Section<'_>, directory: &Path) -> O
     let output = output(root.section("output"));
     let late = late(root.section("late"));
     let status_socket = status(root.section("status"), directory);
-    let metrics = root.optional("metrics", metrics);
+    let metrics = root.optional("metrics", located(metrics));
     let streams = root.required("stream", "[[stream]] with name, source and budget", |node| {
         streams(node, directory)
     });
@@ -158,8 +158,8 @@ fn late(mut section: Section<'_>) -> LateLimits {
     limits
 }
 
-fn status(mut section: Section<'_>, directory: &Path) -> Option<PathBuf> {
-    let socket = section.optional("socket", value::path(directory));
+fn status(mut section: Section<'_>, directory: &Path) -> Option<Located<PathBuf>> {
+    let socket = section.optional("socket", located(value::path(directory)));
     section.finish();
     socket
 }

@@ -132,8 +132,9 @@ fn the_example_is_without_faults_as_it_stands_and_with_every_key_in_use() {
     let config = read::from_bytes(path, every_key.as_bytes()).unwrap();
     assert_eq!(config.models.names.unwrap().len(), 2);
     assert_eq!(config.streams[0].parameters.len(), 2);
-    assert_eq!(config.metrics, Some(DEFAULT_LISTEN));
-    assert_eq!(config.status_socket, Some("/run/classifyd/classifyd.sock".into()));
+    assert_eq!(config.metrics.map(|listen| listen.value), Some(DEFAULT_LISTEN));
+    let socket = config.status_socket.map(|socket| socket.value);
+    assert_eq!(socket, Some("/run/classifyd/classifyd.sock".into()));
 }
 
 #[test]

@@ -2,12 +2,13 @@
 //!
 //! SIGINT is heard through `ctrlc`; the others through `signal-hook`, which tells them apart.
 
+use std::panic;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use anyhow::Context;
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded, select};
 use signal_hook::consts::{SIGHUP, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -51,6 +52,33 @@ fn hear(stop: Sender<()>, reload: Option<Sender<()>>) -> anyhow::Result<()> {
     };
     thread::Builder::new().name("signals".to_owned()).spawn(listen).context(fault)?;
     Ok(())
+}
+
+/// Does what may take long, and no frame waits for, on another thread. If it is to stop before that is done,
+/// it takes leave by `end`, and the process is over at once: nothing can stop ONNX Runtime as it loads a
+/// model or builds an engine.
+pub fn unless_stopped<T: Send>(
+    stop: &Receiver<()>,
+    work: impl FnOnce() -> T + Send,
+    end: impl FnOnce(),
+) -> T {
+    thread::scope(|scope| {
+        let (tell, done) = bounded(1);
+        let worker = scope.spawn(move || {
+            let result = work();
+            // Main waits for it.
+            let _ = tell.send(());
+            result
+        });
+        select! {
+            // It is done, or has panicked.
+            recv(done) -> _ => worker.join().unwrap_or_else(|panic| panic::resume_unwind(panic)),
+            recv(stop) -> _ => {
+                end();
+                signal_hook::low_level::exit(0)
+            }
+        }
+    })
 }
 
 struct Stopping {

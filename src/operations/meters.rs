@@ -39,6 +39,21 @@ pub(super) const DROPS: [&str; 7] = [
     "never_settled",
 ];
 
+/// Why frames have the answer that they have, as records call it.
+pub(super) const CHOICES: [&str; 11] = [
+    "premodel",
+    "premodel_fallback",
+    "premodel_share",
+    "fixed",
+    "random",
+    "preferred_too_slow",
+    "preferred_too_costly",
+    "adaptive",
+    "between_classified_frames",
+    "nearly_equal",
+    "same_scene",
+];
+
 /// The names of [`SourceState`].
 pub(super) const STATES: [&str; 5] = ["starting", "live", "stalled", "retrying", "ended"];
 
@@ -69,6 +84,7 @@ pub(super) struct Meters {
     age: HistogramVec,
     frames: IntCounterVec,
     answers: IntCounterVec,
+    choices: IntCounterVec,
     drops: IntCounterVec,
     failures: IntCounterVec,
     states: IntGaugeVec,
@@ -84,6 +100,8 @@ pub(super) struct StreamMeters {
     pub(super) outcomes: [IntCounter; OUTCOMES.len()],
     pub(super) met_deadline: IntCounter,
     pub(super) missed_deadline: IntCounter,
+    /// In the order of [`CHOICES`].
+    choices: [IntCounter; CHOICES.len()],
     /// In the order of [`DROPS`].
     pub(super) drops: [IntCounter; DROPS.len()],
     failures: [IntCounter; STAGES.len()],
@@ -113,6 +131,11 @@ impl Default for Meters {
                 kept,
                 ("classifyd_answers_total", &["stream", "deadline"]),
                 "Classified and reused frames, by whether the answer was out by its deadline.",
+            ),
+            choices: counters(
+                kept,
+                ("classifyd_answer_reasons_total", &["stream", "reason"]),
+                "Classified and reused frames, by the reason that their records give.",
             ),
             drops: counters(
                 kept,
@@ -184,6 +207,7 @@ impl Meters {
             outcomes: OUTCOMES.map(|outcome| self.frames.with_label_values(&[stream, outcome])),
             met_deadline: self.answers.with_label_values(&[stream, "met"]),
             missed_deadline: self.answers.with_label_values(&[stream, "missed"]),
+            choices: CHOICES.map(|reason| self.choices.with_label_values(&[stream, reason])),
             drops: DROPS.map(|reason| self.drops.with_label_values(&[stream, reason])),
             failures: STAGES.map(|at| self.failures.with_label_values(&[stream, at.code()])),
             states: STATES.map(|state| self.states.with_label_values(&[stream, state])),
@@ -204,6 +228,7 @@ impl Meters {
         };
         forget(&self.frames, &OUTCOMES);
         forget(&self.answers, &["met", "missed"]);
+        forget(&self.choices, &CHOICES);
         forget(&self.drops, &DROPS);
         forget(&self.failures, &STAGES.map(Stage::code));
         forget(&self.losses, &Loss::ALL.map(Loss::name));
@@ -236,6 +261,14 @@ fn observe(histogram: &Histogram, time: Option<Duration>) {
 }
 
 impl StreamMeters {
+    /// Counts why a frame has its answer.
+    pub(super) fn count_choice(&self, reason: &str) {
+        let position = CHOICES.iter().position(|other| *other == reason);
+        if let Some(choices) = position.and_then(|place| self.choices.get(place)) {
+            choices.inc();
+        }
+    }
+
     /// Counts a failure of a stage.
     pub(super) fn count_failure(&self, stage: Stage) {
         let position = STAGES.iter().position(|other| *other == stage);

@@ -66,8 +66,15 @@ impl StreamBoard {
         self.meters.outcomes[outcome].inc();
         match drop {
             Some(reason) => self.meters.drops[reason].inc(),
-            None if met_deadline => self.meters.met_deadline.inc(),
-            None => self.meters.missed_deadline.inc(),
+            None => {
+                self.meters.count_choice(settled.outcome.reason());
+                let by_deadline = if met_deadline {
+                    &self.meters.met_deadline
+                } else {
+                    &self.meters.missed_deadline
+                };
+                by_deadline.inc();
+            }
         }
         if let Outcome::Failed(failure) = &settled.outcome {
             self.meters.count_failure(failure.stage);

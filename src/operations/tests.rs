@@ -1,17 +1,20 @@
 //! What operators see, without a daemon: the document, the text for Prometheus, and what is forgotten.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::unbounded;
 
 use super::board::tests::jetson;
+use super::meters::{CHOICES, DROPS};
 use super::*;
 use crate::capture::{CaptureError, Loss, SourceState};
 use crate::frame::Pace;
 use crate::models::ModelId;
 use crate::outcome::tests::ticket;
 use crate::outcome::{Failure, Stage};
+use crate::output::RECORD_SCHEMA;
 
 /// Operations of a stream `test`, on the board of a Jetson.
 fn operations() -> (Operations, tempfile::TempDir) {
@@ -53,6 +56,8 @@ fn frames_are_counted_by_outcome_deadline_and_reason() {
         "classifyd_frames_total{outcome=\"lost\",stream=\"test\"} 2",
         "classifyd_answers_total{deadline=\"met\",stream=\"test\"} 1",
         "classifyd_answers_total{deadline=\"missed\",stream=\"test\"} 0",
+        "classifyd_answer_reasons_total{reason=\"between_classified_frames\",stream=\"test\"} 1",
+        "classifyd_answer_reasons_total{reason=\"adaptive\",stream=\"test\"} 0",
         "classifyd_frames_dropped_total{reason=\"newer_frame\",stream=\"test\"} 1",
         "classifyd_frames_dropped_total{reason=\"never_settled\",stream=\"test\"} 2",
         "classifyd_frame_failures_total{stage=\"preprocess\",stream=\"test\"} 1",
@@ -66,6 +71,17 @@ fn frames_are_counted_by_outcome_deadline_and_reason() {
     for line in lines {
         assert!(text.lines().any(|other| other == line), "`{line}` is not in\n{text}");
     }
+}
+
+#[test]
+fn every_reason_that_records_give_is_counted() {
+    let schema: serde_json::Value = serde_json::from_str(RECORD_SCHEMA).unwrap();
+    let given = schema["properties"]["reason"]["enum"].as_array().unwrap();
+    let given: BTreeSet<&str> = given.iter().map(|reason| reason.as_str().unwrap()).collect();
+    let in_no_record = "never_settled";
+    let drops = DROPS.into_iter().filter(|reason| *reason != in_no_record);
+    let counted: BTreeSet<&str> = CHOICES.into_iter().chain(drops).collect();
+    assert_eq!(counted, given);
 }
 
 #[test]

@@ -133,7 +133,7 @@ impl<'a> Record<'a> {
             outcome: outcome_code(&settled.outcome),
             model: answer.map(|answer| &answer.model),
             provider: answer.map(|answer| answer.provider).map(Provider::as_str),
-            reason: reason_code(&settled.outcome),
+            reason: settled.outcome.reason(),
             labels: answer.map_or(&[][..], |answer| &answer.labels).iter().map(label).collect(),
             runs: runs(&settled.outcome).iter().map(run).collect(),
             deadline_ms: account.budget.duration().into(),
@@ -248,21 +248,6 @@ fn outcome_code(outcome: &Outcome) -> &'static str {
         Outcome::Late(_) => "late",
         Outcome::Failed(_) => "failed",
         Outcome::Abandoned => "abandoned",
-    }
-}
-
-fn reason_code(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Classified(answer) => answer.reason.code(),
-        Outcome::Reused(Reuse::Between) => "between_classified_frames",
-        Outcome::Reused(Reuse::NearlyEqual { .. }) => "nearly_equal",
-        Outcome::Reused(Reuse::SameScene { .. }) => "same_scene",
-        Outcome::Superseded => "newer_frame",
-        Outcome::Skipped => "above_target_rate",
-        Outcome::Expired(_) => "no_model_fits",
-        Outcome::Late(_) => "run_too_long",
-        Outcome::Failed(_) => "stage_failed",
-        Outcome::Abandoned => "program_stopped",
     }
 }
 

@@ -267,6 +267,27 @@ fn the_library_cannot_be_changed() {
 }
 
 #[test]
+fn the_places_where_operators_are_answered_cannot_be_changed() {
+    let service = Service::of(Models::of(&["colour"]));
+    let text = |socket: &str| {
+        policy("fixed:colour") + &format!("[status]\n{socket}") + &stream("door", ENDLESS, "")
+    };
+    service.write(&text("socket = \"here\"\n"));
+    let mut running = service.start();
+    for (count, socket) in [(1, "socket = \"there\"\n"), (2, "")] {
+        service.write(&text(socket));
+        running.signal(Signal::Hangup);
+        running.wait_for_words_so_often(REFUSED, count);
+        running.wait_for_more_records(10);
+    }
+    let words = [
+        "classifyd.toml:3:10: status.socket = \"there\": a reload cannot change",
+        "status.socket: a reload cannot change where operators are answered, and it is left out",
+    ];
+    stop(running).saying(&words);
+}
+
+#[test]
 fn a_storm_of_reloads_loses_nothing() {
     let service = Service::of(Models::of(&["colour", "slow"]));
     let text = |kind: &str| {

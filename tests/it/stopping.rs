@@ -72,6 +72,27 @@ fn the_daemon_drains_on_termination() {
 }
 
 #[test]
+fn the_daemon_stops_at_once_while_it_loads_its_models() {
+    let directory = tempfile::tempdir().unwrap();
+    let models = Models::of(&["colour"]);
+    // To read that many zeros takes minutes.
+    let model = fs::File::create(models.file("colour.onnx")).unwrap();
+    model.set_len(1 << 38).unwrap();
+    let (config, socket) =
+        (directory.path().join("classifyd.toml"), directory.path().join("socket"));
+    let status = format!("status.socket = \"{}\"\n", socket.display());
+    let stream = format!("[[stream]]\nname = \"door\"\nsource = \"{ENDLESS}\"\nbudget = \"1s\"\n");
+    fs::write(&config, ["policy.kind = \"fixed:colour\"\n", &status, &stream].concat()).unwrap();
+    let running = models.command("run --config").arg(&config).start();
+    while !socket.exists() {
+        running.expect_no_end_within(Duration::from_millis(20));
+    }
+    running.signal(Signal::Terminate);
+    let finished = running.finish().with_code(0).saying(&["the models are not loaded yet"]);
+    assert!(finished.stdout.is_empty() && !socket.exists());
+}
+
+#[test]
 fn a_second_signal_ends_it_at_once() {
     let models = Models::of(&["slow"]);
     let mut replay = models.replay("--model slow --budget 1h -v");

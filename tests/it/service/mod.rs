@@ -166,6 +166,24 @@ fn a_camera_that_is_gone_is_tried_again_and_the_watchdog_is_fed() {
 }
 
 #[test]
+fn the_cache_of_the_service_can_be_filled_before_it_starts() {
+    let Some(machine) = Machine::boot() else { return };
+    machine.write("classifyd.toml", CAMERAS);
+    // As README.md has `classifyd prebuild` do it.
+    let fill = "systemd-run --pipe --wait -p User=classifyd -p DynamicUser=yes \
+                -p SupplementaryGroups=video -p CacheDirectory=classifyd \
+                -p Environment=CACHE_DIRECTORY=/var/cache/classifyd \
+                sh -c 'touch $CACHE_DIRECTORY/filled'";
+    machine.run(fill).ok();
+    machine.run("systemctl start classifyd").ok();
+    let owners = "stat -c %u /var/cache/private/classifyd/filled \
+                  /proc/$(systemctl show -P MainPID classifyd)";
+    let owners = machine.run(owners).ok();
+    let owners: Vec<&str> = owners.split_whitespace().collect();
+    assert!(owners.len() == 2 && owners[0] == owners[1], "{owners:?}");
+}
+
+#[test]
 fn a_password_is_read_by_the_service_and_by_nobody_else() {
     let Some(machine) = Machine::boot() else { return };
     let gone = GONE.replace("budget", "credentials = \"gone\"\nbudget");
