@@ -231,7 +231,7 @@ impl Description {
     /// milliseconds. `None` if it has no such parameter.
     pub(super) fn answers_within(&self, values: &Values) -> Option<Duration> {
         let parameter = self.parameters.get("patience")?;
-        let value = values.get("patience").cloned().or_else(|| parameter.default())?;
+        let value = value("patience", parameter, values)?;
         Some(Duration::from_millis(value.trim().parse().ok()?))
     }
 
@@ -254,7 +254,7 @@ impl Description {
     fn words(&self, values: &Values) -> Result<BTreeMap<&str, String>, CaptureError> {
         let mut words = BTreeMap::new();
         for (name, parameter) in &self.parameters {
-            let given = values.get(name).cloned().or_else(|| parameter.default());
+            let given = value(name, parameter, values);
             let value = given.ok_or_else(|| self.fault(name, "it must be given".into()))?;
             let word = parameter.word(&value).map_err(|fault| self.fault(name, fault))?;
             words.insert(name.as_str(), word);
@@ -273,6 +273,11 @@ impl Description {
         let names: Vec<&str> = self.parameters.keys().map(String::as_str).collect();
         format!("there is no such parameter; there are {}", names.join(", "))
     }
+}
+
+/// What a parameter is given, or else its default.
+fn value(name: &str, parameter: &Parameter, values: &Values) -> Option<String> {
+    values.get(name).cloned().or_else(|| parameter.default())
 }
 
 impl Parameter {

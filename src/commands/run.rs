@@ -189,17 +189,7 @@ impl Written {
             return Ok(());
         };
         let problem = "a reload cannot change where operators are answered";
-        let remedy = "restart classifyd, or leave this as it was";
-        Err(match written {
-            Some(location) => {
-                let faults = Faults::from(location.fault(problem, remedy));
-                Failure::new(ExitCode::Configuration, faults)
-            }
-            None => {
-                let fault = format!("{key}: {problem}, and it is left out now ({remedy})");
-                Failure::new(ExitCode::Configuration, anyhow!(fault))
-            }
-        })
+        Err(unchangeable(key, written, problem, ", and it is left out now"))
     }
 
     /// A process has one library for as long as it lives.
@@ -210,18 +200,10 @@ impl Written {
             return Ok(());
         }
         let problem = format!("a reload cannot change the library, which is {}", loaded.display());
-        let remedy = "restart classifyd, or leave this as it was";
-        match self.config.onnxruntime.as_ref().filter(|named| named.value == library) {
-            Some(named) => {
-                let faults = Faults::from(named.location.fault(problem, remedy));
-                Err(Failure::new(ExitCode::Configuration, faults))
-            }
-            None => {
-                let found = library.display();
-                let fault = format!("onnxruntime.library: {problem}, to {found} ({remedy})");
-                Err(Failure::new(ExitCode::Configuration, anyhow!(fault)))
-            }
-        }
+        let named = self.config.onnxruntime.as_ref().filter(|named| named.value == library);
+        let elsewhere = format!(", to {}", library.display());
+        let written = named.map(|named| &named.location);
+        Err(unchangeable("onnxruntime.library", written, &problem, &elsewhere))
     }
 
     /// Whether no session has threads of its own, which would keep the priority of the one that loads it.
@@ -245,6 +227,22 @@ impl Written {
         let fixed = self.config.policy.kind.as_ref();
         let fixed = fixed.filter(|kind| kind.value == PolicyKind::Fixed(model.clone()));
         used.map(|name| &name.location).or(fixed.map(|kind| &kind.location))
+    }
+}
+
+/// The failure of a reload that would change what is as it was at the start: with the line where that is
+/// written, or with its key and what came of its not being there.
+fn unchangeable(key: &str, written: Option<&Location>, problem: &str, unwritten: &str) -> Failure {
+    let remedy = "restart classifyd, or leave this as it was";
+    match written {
+        Some(location) => {
+            let faults = Faults::from(location.fault(problem, remedy));
+            Failure::new(ExitCode::Configuration, faults)
+        }
+        None => {
+            let fault = format!("{key}: {problem}{unwritten} ({remedy})");
+            Failure::new(ExitCode::Configuration, anyhow!(fault))
+        }
     }
 }
 
