@@ -14,7 +14,7 @@ A way is a policy (`adaptive`, `premodel`) or a model, which decides with classi
 - right: labelled frames answered right and in time, of all labelled frames (effective accuracy);
 - answered: frames answered in time, reused answers included, of all frames;
 - of runs: frames that a model was started for and that were answered in time, of all those that one
-  was started for;
+  was started for; and how many frames another answer was ready for when their run was late;
 - what became of the others.
 
 With --hog, `stress-ng` keeps a core busy every other time of so many seconds; then frames captured
@@ -62,7 +62,7 @@ def main():
         ]
         rows = []
         for way in arguments.ways.split(","):
-            rows.append(figures(way, streams, arguments))
+            rows.append(figures(way, streams, arguments, pathlib.Path(directory) / "summary.json"))
             show(rows[-1], arguments.hog)
     if arguments.out:
         arguments.out.write_text(json.dumps(rows, indent=1) + "\n")
@@ -124,11 +124,11 @@ def launch(pipeline, stdout=subprocess.DEVNULL):
         sys.exit(f"{pipeline}: {done.stderr.strip()}")
 
 
-def figures(way, streams, arguments):
+def figures(way, streams, arguments, summary):
     scheduler, _, name = way.rpartition(":")
     policy = name if name in ("adaptive", "premodel", "random") else f"fixed:{name}"
     command = [CLASSIFYD, "-q", "replay", "--realtime", "--budget", arguments.budget]
-    command += ["--policy", policy, *shlex.split(arguments.flags)]
+    command += ["--policy", policy, "--summary", summary, *shlex.split(arguments.flags)]
     command += ["--scheduler", "newest-wins"] if scheduler == "fifo" else []
     command += [stream.path for stream in streams]
     by_name = {stream.path.name: stream for stream in streams}
@@ -143,7 +143,8 @@ def figures(way, streams, arguments):
     expected = sum(stream.frames for stream in streams)
     if count.frames != expected:
         sys.exit(f"{way}: {count.frames} of {expected} frames are accounted for")
-    return {"way": way, **count.figures()}
+    late_work = json.loads(summary.read_text())["late_work"]
+    return {"way": way, **count.figures(), "late_work": late_work}
 
 
 class Hog:
@@ -231,7 +232,7 @@ def show(row, hog):
     )
     if hog:
         print(f"{'':32} about switches {row['of_runs_settling']:.1f} % of {row['started_settling']}")
-    print(f"{'':32} {row['outcomes']}", flush=True)
+    print(f"{'':32} {row['outcomes']} {row['late_work']}", flush=True)
 
 
 if __name__ == "__main__":

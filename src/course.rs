@@ -161,6 +161,11 @@ impl Course {
         !self.runs.is_empty()
     }
 
+    /// Whether there is an answer without a further run: that of models which have run, or its scene's.
+    pub fn can_do_without(&self) -> bool {
+        self.has_answer() || self.fallback.is_some()
+    }
+
     /// Remembers the fused answer and settles the frame with it.
     pub fn settle(self, ticket: Ticket, stopped_by: Stop) {
         let Some(answer) = self.answer(stopped_by) else {
@@ -196,8 +201,8 @@ impl From<Resembling> for Reuse {
     }
 }
 
-/// Ends a frame that cannot run (again): with the answer of its course, if it has one; with that of its
-/// scene, if there was no time for a model; or else with `outcome`.
+/// Ends a frame that cannot run (again), or waits no longer for its run: with the answer of its course, if it
+/// has one; with that of its scene, if there was no time for a model; or else with `outcome`.
 pub fn end(course: Option<Box<Course>>, ticket: Ticket, stopped_by: Stop, outcome: Outcome) {
     match course {
         Some(course) if course.has_answer() => {
@@ -211,7 +216,10 @@ pub fn end(course: Option<Box<Course>>, ticket: Ticket, stopped_by: Stop, outcom
             course.settle(ticket, stopped_by);
         }
         Some(course)
-            if matches!(outcome, Outcome::Expired(_) | Outcome::Superseded | Outcome::Skipped) =>
+            if matches!(
+                outcome,
+                Outcome::Expired(_) | Outcome::Late(_) | Outcome::Superseded | Outcome::Skipped
+            ) =>
         {
             let newest = course.witness.as_ref().and_then(Witness::scene).map(|scene| scene.latest);
             let latest = newest.or(course.fallback);
@@ -364,16 +372,20 @@ mod tests {
         let end_of = |number, grey_value, outcome| {
             let (ticket, settled) = open();
             let course = course(guide.begin(&frame(number), grey(grey_value)));
+            assert_eq!(course.can_do_without(), grey_value == 120);
             end(Some(Box::new(course)), ticket, Stop::Deadline, outcome);
             settled.try_recv().unwrap().outcome
         };
-        let Outcome::Reused(Reuse::SameScene { from: 0, answer, .. }) =
-            end_of(1, 120, Outcome::Superseded)
-        else {
-            panic!("the scene goes on")
-        };
-        assert_eq!(&*answer.labels[0].label, "d");
+        let late = || Outcome::Late(ModelId::new("large").unwrap());
+        for outcome in [Outcome::Superseded, late()] {
+            let Outcome::Reused(Reuse::SameScene { from: 0, answer, .. }) = end_of(1, 120, outcome)
+            else {
+                panic!("the scene goes on")
+            };
+            assert_eq!(&*answer.labels[0].label, "d");
+        }
         assert!(matches!(end_of(2, 200, Outcome::Superseded), Outcome::Superseded), "a cut");
+        assert!(matches!(end_of(2, 200, late()), Outcome::Late(_)), "a cut");
         assert!(matches!(end_of(3, 120, Outcome::Abandoned), Outcome::Abandoned), "an early end");
     }
 

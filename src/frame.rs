@@ -162,6 +162,11 @@ impl Deadline {
         finish <= self.0
     }
 
+    /// The deadline moved earlier by `time`, where instants reach back so far.
+    pub fn advanced(self, time: Duration) -> Self {
+        self.0.checked_sub(time).map_or(self, Self)
+    }
+
     /// The deadline moved later by `wait`.
     pub fn postponed(self, wait: Duration) -> Self {
         Self(self.0 + wait)

@@ -213,6 +213,27 @@ pub struct Account {
     pub trace: Trace,
 }
 
+/// A frame that has another answer waits for a run until this share of its budget is left.
+const RESERVE: u32 = 16;
+
+/// The least time that is left then: threads take that long to wake up.
+const LEAST_RESERVE: Duration = Duration::from_millis(1);
+
+/// The most.
+const GREATEST_RESERVE: Duration = Duration::from_millis(10);
+
+impl Account {
+    /// By when a run has to be over if the frame has another answer, which is to go out in time: a
+    /// sixteenth of the budget before the deadline where time counts, at least 1 ms and at most 10 ms.
+    pub fn further_run_is_due(&self) -> Deadline {
+        let reserve = self.budget.duration() / RESERVE;
+        match self.pace {
+            Pace::Clock => self.deadline.advanced(reserve.clamp(LEAST_RESERVE, GREATEST_RESERVE)),
+            Pace::Work => self.deadline,
+        }
+    }
+}
+
 /// A frame's account, closed.
 #[derive(Clone, Debug)]
 pub struct Settled {

@@ -142,8 +142,8 @@ fn machinery(status: &Status) -> String {
         ));
     }
     line(format!(
-        "late runs: {} ended, {} workers given up, {} models built anew, {} lost",
-        late.terminated, late.fenced, late.rebuilt, late.lost
+        "late runs: {} frames answered without, {} ended, {} workers given up, {} models built anew, {} lost",
+        late.answered_without, late.terminated, late.fenced, late.rebuilt, late.lost
     ));
     let builds: u64 = status.engine_builds.values().sum();
     if builds > 0 {

@@ -153,6 +153,7 @@ fn late(mut section: Section<'_>) -> LateLimits {
         fence_after: section
             .optional("fence_after", value::time(FENCES))
             .unwrap_or(default.fence_after),
+        ..default
     };
     section.finish();
     limits

@@ -45,6 +45,8 @@ impl Parts {
         let Setup { streams, roster, widths, on_time, discipline, selector, top_k, late, .. } =
             setup;
         let crew = Crew::raise(roster, &widths, saved)?;
+        let always_waits = discipline == Discipline::NewestWins;
+        let late = LateLimits { always_waits, ..late };
         Ok((Self { crew, selector, on_time, discipline, late, top_k }, streams))
     }
 }

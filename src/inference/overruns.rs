@@ -4,8 +4,8 @@
 //! device (to be freed). They are handed in when the run begins and handed out once, by the type:
 //! to the worker, if the run ends in time, or to whoever acts on what is due. So a worker that
 //! comes back when all has been taken from it finds that out, and has nothing left to settle twice.
-//! Frames that share a run are settled each when its own answer ceases to count; the run is asked to
-//! end when no frame is left.
+//! Frames of a run are settled each when it has waited long enough; the run is asked to end some time
+//! after that of the last.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -24,17 +24,17 @@ pub struct Overruns<F, P> {
 }
 
 enum UnderWay<F, P> {
-    /// Its answers count for these frames: one at least.
-    Counting { frames: Vec<Counting<F>>, place: P, ask: Ask },
+    /// These frames wait for its answers; it is asked to end after `until`.
+    Running { frames: Vec<Waiting<F>>, place: P, ask: Ask, until: Instant },
     /// It was asked to end, and its worker is fenced then. Its frames are settled.
     Asked { place: P, until: Instant },
 }
 
 /// A frame of a run.
-pub struct Counting<F> {
+pub struct Waiting<F> {
     /// The frame.
     pub frame: F,
-    /// Its answer counts until then.
+    /// It waits for its answer until then.
     pub until: Instant,
 }
 
@@ -43,9 +43,9 @@ pub struct Counting<F> {
 pub enum Ended<F, P> {
     /// It was not asked to end, and nobody has settled these frames.
     Over {
-        /// Those whose answers count.
+        /// Those that waited for it.
         in_time: Vec<F>,
-        /// Those whose answers do not.
+        /// Those that should not have waited so long.
         late: Vec<F>,
         /// Its place.
         place: P,
@@ -58,10 +58,10 @@ pub enum Ended<F, P> {
 
 /// What is to be done now.
 pub enum Due<F, P> {
-    /// The answer of a frame does not count any more, those of others of its run do: settle it.
+    /// A frame has waited long enough: settle it.
     Settle(F),
-    /// The same of the last frame of a run: settle it, ask the run to end.
-    Terminate(F, Ask),
+    /// Ask a run to end, and settle the frames that still wait for it.
+    Terminate(Ask, Vec<F>),
     /// The worker did not come back: free its place.
     Fence(WorkerId, P),
     /// Nothing before then; `None` if no run is under way.
@@ -69,11 +69,13 @@ pub enum Due<F, P> {
 }
 
 impl<F, P> UnderWay<F, P> {
-    /// When something is due; `None` if it never is.
-    fn until(&self) -> Option<Instant> {
+    /// When something is due.
+    fn until(&self) -> Instant {
         match self {
-            Self::Counting { frames, .. } => frames.iter().map(|frame| frame.until).min(),
-            Self::Asked { until, .. } => Some(*until),
+            Self::Running { frames, until, .. } => {
+                frames.iter().map(|frame| frame.until).fold(*until, Instant::min)
+            }
+            Self::Asked { until, .. } => *until,
         }
     }
 }
@@ -84,20 +86,24 @@ impl<F, P> Overruns<F, P> {
         Self { runs: BTreeMap::new(), fence_after }
     }
 
-    /// Notes that `worker` begins a run on these frames. It has no other under way.
-    pub fn begin(&mut self, worker: WorkerId, frames: Vec<Counting<F>>, place: P, ask: Ask) {
-        self.runs.insert(worker, UnderWay::Counting { frames, place, ask });
+    /// Notes that `worker` begins a run on these frames, which is to be asked to end after `until`: no
+    /// frame waits longer. The worker has no other under way.
+    pub fn begin(
+        &mut self,
+        worker: WorkerId,
+        frames: Vec<Waiting<F>>,
+        place: P,
+        (ask, until): (Ask, Instant),
+    ) {
+        self.runs.insert(worker, UnderWay::Running { frames, place, ask, until });
     }
 
     /// Notes that the run of `worker` is over.
     pub fn end(&mut self, worker: WorkerId, now: Instant) -> Ended<F, P> {
         match self.runs.remove(&worker) {
-            Some(UnderWay::Counting { frames, place, .. }) => {
+            Some(UnderWay::Running { frames, place, .. }) => {
                 let (in_time, late): (Vec<_>, Vec<_>) =
                     frames.into_iter().partition(|frame| now <= frame.until);
-                let only = |frames: Vec<Counting<F>>| {
-                    frames.into_iter().map(|counting| counting.frame).collect()
-                };
                 Ended::Over { in_time: only(in_time), late: only(late), place }
             }
             Some(UnderWay::Asked { place, .. }) => Ended::Asked(place),
@@ -112,29 +118,35 @@ impl<F, P> Overruns<F, P> {
 
     /// The next thing to do at `now`.
     pub fn due(&mut self, now: Instant) -> Due<F, P> {
-        let next = self.runs.iter().filter_map(|(worker, run)| Some((run.until()?, *worker))).min();
+        let next = self.runs.iter().map(|(worker, run)| (run.until(), *worker)).min();
         let Some((until, worker)) = next else { return Due::Nothing(None) };
         if now <= until {
             return Due::Nothing(Some(until));
         }
         match self.runs.remove(&worker) {
-            Some(UnderWay::Counting { mut frames, place, ask }) => {
-                let Some(first) = frames.iter().position(|frame| frame.until == until) else {
-                    return Due::Nothing(Some(until));
-                };
-                let frame = frames.remove(first).frame;
-                if !frames.is_empty() {
-                    self.runs.insert(worker, UnderWay::Counting { frames, place, ask });
-                    return Due::Settle(frame);
+            Some(UnderWay::Running { mut frames, place, ask, until: end }) => {
+                match frames.iter().position(|frame| frame.until == until) {
+                    Some(first) if now <= end => {
+                        let frame = frames.remove(first).frame;
+                        let rest = UnderWay::Running { frames, place, ask, until: end };
+                        self.runs.insert(worker, rest);
+                        Due::Settle(frame)
+                    }
+                    Some(_) | None => {
+                        let until = now + self.fence_after;
+                        self.runs.insert(worker, UnderWay::Asked { place, until });
+                        Due::Terminate(ask, only(frames))
+                    }
                 }
-                let until = now + self.fence_after;
-                self.runs.insert(worker, UnderWay::Asked { place, until });
-                Due::Terminate(frame, ask)
             }
             Some(UnderWay::Asked { place, .. }) => Due::Fence(worker, place),
             None => Due::Nothing(Some(until)),
         }
     }
+}
+
+fn only<F>(frames: Vec<Waiting<F>>) -> Vec<F> {
+    frames.into_iter().map(|waiting| waiting.frame).collect()
 }
 
 #[cfg(test)]
@@ -150,10 +162,23 @@ mod tests {
         begin_shared(overruns, worker, number, &[until]);
     }
 
-    /// A run on the frames `first`, `first + 1`, ..., in the place `first`.
+    /// A run on the frames `first`, `first + 1`, ..., in the place `first`, that may last as long as one of
+    /// them waits.
     fn begin_shared(overruns: &mut Overruns<u32, u32>, worker: u64, first: u32, until: &[Instant]) {
-        let frames = (first..).zip(until).map(|(frame, &until)| Counting { frame, until });
-        overruns.begin(WorkerId(worker), frames.collect(), first, Box::new(|| {}));
+        let end = *until.iter().max().unwrap();
+        begin_until(overruns, worker, first, until, end);
+    }
+
+    /// The same that may last until `end`.
+    fn begin_until(
+        overruns: &mut Overruns<u32, u32>,
+        worker: u64,
+        first: u32,
+        until: &[Instant],
+        end: Instant,
+    ) {
+        let frames = (first..).zip(until).map(|(frame, &until)| Waiting { frame, until });
+        overruns.begin(WorkerId(worker), frames.collect(), first, (Box::new(|| {}), end));
     }
 
     /// A run of one frame that was in time.
@@ -189,7 +214,7 @@ mod tests {
         begin(&mut overruns, 1, 7, now);
         // The thread that watches can be late too: the worker has the whole time from then on.
         let asked = now + ms(300);
-        assert!(matches!(overruns.due(asked), Due::Terminate(7, _)));
+        assert!(matches!(overruns.due(asked), Due::Terminate(_, late) if late == [7]));
         let fenced = asked + FENCE_AFTER;
         assert!(matches!(overruns.due(asked), Due::Nothing(Some(at)) if at == fenced));
         assert!(matches!(overruns.due(fenced + ms(1)), Due::Fence(WorkerId(1), 7)));
@@ -200,7 +225,7 @@ mod tests {
     fn a_run_that_ends_when_asked_keeps_its_place_until_then() {
         let (now, mut overruns) = (Clock.now(), Overruns::new(FENCE_AFTER));
         begin(&mut overruns, 1, 7, now);
-        assert!(matches!(overruns.due(now + ms(1)), Due::Terminate(7, _)));
+        assert!(matches!(overruns.due(now + ms(1)), Due::Terminate(_, late) if late == [7]));
         assert_eq!(overruns.end(WorkerId(1), now + ms(2)), Ended::Asked(7));
         begin(&mut overruns, 1, 8, now + ms(900));
         assert_eq!(overruns.end(WorkerId(1), now + ms(800)), in_time(8), "the next run");
@@ -214,7 +239,7 @@ mod tests {
         assert!(matches!(overruns.due(now + ms(11)), Due::Settle(8)));
         assert!(matches!(overruns.due(now + ms(21)), Due::Settle(9)));
         assert!(matches!(overruns.due(now + ms(21)), Due::Nothing(Some(at)) if at == now + ms(30)));
-        assert!(matches!(overruns.due(now + ms(31)), Due::Terminate(7, _)));
+        assert!(matches!(overruns.due(now + ms(31)), Due::Terminate(_, late) if late == [7]));
         assert_eq!(overruns.end(WorkerId(1), now + ms(32)), Ended::Asked(7));
     }
 
@@ -227,17 +252,34 @@ mod tests {
         assert_eq!(overruns.end(WorkerId(1), now + ms(25)), ended);
     }
 
+    #[test]
+    fn a_run_that_no_frame_waits_for_may_go_on_for_a_while() {
+        let (now, mut overruns) = (Clock.now(), Overruns::new(FENCE_AFTER));
+        begin_until(&mut overruns, 1, 7, &[now + ms(10), now + ms(30)], now + ms(30));
+        begin_until(&mut overruns, 2, 9, &[now + ms(12)], now + ms(40));
+        assert!(matches!(overruns.due(now + ms(13)), Due::Settle(7)));
+        assert!(matches!(overruns.due(now + ms(13)), Due::Settle(9)));
+        assert!(matches!(overruns.due(now + ms(13)), Due::Nothing(Some(at)) if at == now + ms(30)));
+        // A thread that wakes up late asks first: to settle may take long.
+        assert!(matches!(overruns.due(now + ms(41)), Due::Terminate(_, late) if late == [8]));
+        assert!(matches!(overruns.due(now + ms(41)), Due::Terminate(_, late) if late.is_empty()));
+        begin_until(&mut overruns, 3, 10, &[now + ms(50)], now + ms(90));
+        assert!(matches!(overruns.due(now + ms(51)), Due::Settle(10)));
+        let ended = Ended::Over { in_time: Vec::new(), late: Vec::new(), place: 10 };
+        assert_eq!(overruns.end(WorkerId(3), now + ms(60)), ended);
+    }
+
     #[derive(Clone, Debug)]
     enum Step {
-        Begin { worker: u64, allowed: Vec<u64> },
+        Begin { worker: u64, allowed: Vec<u64>, beyond: u64 },
         End { worker: u64 },
         Watch,
     }
 
     fn step() -> impl Strategy<Value = (u64, Step)> {
         let steps = prop_oneof![
-            (0..4_u64, prop::collection::vec(0..300_u64, 1..4))
-                .prop_map(|(worker, allowed)| Step::Begin { worker, allowed }),
+            (0..4_u64, prop::collection::vec(0..300_u64, 1..4), 0..100_u64)
+                .prop_map(|(worker, allowed, beyond)| Step::Begin { worker, allowed, beyond }),
             (0..4_u64).prop_map(|worker| Step::End { worker }),
             Just(Step::Watch),
         ];
@@ -268,10 +310,11 @@ mod tests {
             for (elapsed, step) in steps {
                 now += ms(elapsed);
                 match step {
-                    Step::Begin { worker, allowed } if !at_work[worker as usize] => {
+                    Step::Begin { worker, allowed, beyond } if !at_work[worker as usize] => {
                         at_work[worker as usize] = true;
                         let until: Vec<_> = allowed.iter().map(|&allowed| now + ms(allowed)).collect();
-                        begin_shared(&mut overruns, worker, begun, &until);
+                        let end = *until.iter().max().unwrap() + ms(beyond);
+                        begin_until(&mut overruns, worker, begun, &until, end);
                         runs.push(begun);
                         begun += until.len() as u32;
                     }
@@ -283,9 +326,8 @@ mod tests {
                     Step::Begin { .. } | Step::End { .. } => {}
                     Step::Watch => loop {
                         match overruns.due(now) {
-                            Due::Settle(frame) | Due::Terminate(frame, _) => {
-                                hand_out(vec![frame], None);
-                            }
+                            Due::Settle(frame) => hand_out(vec![frame], None),
+                            Due::Terminate(_, frames) => hand_out(frames, None),
                             Due::Fence(_, place) => hand_out(Vec::new(), Some(place)),
                             Due::Nothing(_) => break,
                         }

@@ -66,6 +66,11 @@ impl Rider {
         self.end(Stop::Deadline, Outcome::Expired(shortfall));
     }
 
+    /// Whether the frame can be answered without the run.
+    pub(super) fn has_another_answer(&self) -> bool {
+        self.ongoing.as_ref().is_some_and(|ongoing| ongoing.course.can_do_without())
+    }
+
     fn end(self, stop: Stop, outcome: Outcome) {
         course::end(self.ongoing.map(Ongoing::into_course), self.ticket, stop, outcome);
     }
@@ -136,6 +141,11 @@ pub struct Subject {
 }
 
 impl Subject {
+    /// What is known of the frame's way.
+    pub(super) fn account(&self) -> &Account {
+        self.rider.ticket.account()
+    }
+
     /// Ends the frame because the run was too late; an answer of an earlier one goes out.
     pub(super) fn settle_late(self, now: Instant) {
         let Self { mut rider, model, start, .. } = self;
@@ -273,8 +283,8 @@ impl Worker {
             }
         }
         let Run { lease, cost, .. } = run;
-        // What a late run took counts, or the model would be held to be quick for ever.
-        if has_answered || !late.is_empty() {
+        // What a run took that no frame waited for counts, or the model would be held to be quick for ever.
+        if has_answered || endings.failed.is_empty() {
             lease.finished_for_good(cost, endings.back, endings.answered);
         } else {
             drop(lease);

@@ -63,8 +63,14 @@ impl Snapshot {
         self.runners(&glance.runners);
     }
 
-    fn late_work(&self, LateWork { terminated, fenced, rebuilt, lost }: LateWork) {
+    fn late_work(&self, late_work: LateWork) {
+        let LateWork { answered_without, terminated, fenced, rebuilt, lost } = late_work;
         let counts = [
+            (
+                "classifyd_frames_answered_without_run_total",
+                "Frames that had another answer when their run was late.",
+                answered_without,
+            ),
             ("classifyd_runs_terminated_total", "Late runs that were asked to end.", terminated),
             ("classifyd_workers_fenced_total", "Workers that were given up as stuck.", fenced),
             ("classifyd_models_rebuilt_total", "Models that came back with a new worker.", rebuilt),

@@ -237,10 +237,11 @@ impl fmt::Display for Summary {
         writeln!(f, ", {} answered in time", percent(total.effective))?;
         write!(f, "\n{}", stream_table(self))?;
         if self.late_work != LateWork::default() {
-            let LateWork { terminated, fenced, rebuilt, lost } = self.late_work;
+            let LateWork { answered_without, terminated, fenced, rebuilt, lost } = self.late_work;
             writeln!(
                 f,
-                "\nlate runs: {terminated} ended, {fenced} stuck; {rebuilt} models rebuilt, {lost} lost"
+                "\nlate runs: {answered_without} frames answered without, {terminated} ended, {fenced} stuck; \
+                 {rebuilt} models rebuilt, {lost} lost"
             )?;
         }
         if !self.losses.is_empty() {

@@ -225,14 +225,15 @@ impl Device {
         self.estimator.chance(runner.id, slack)
     }
 
-    /// The run, begun at once, if it is refused for want of certainty alone and may be tried.
-    pub(super) fn trial(&self, runner: &Runner, left: Duration) -> Option<Trial> {
+    /// The run, begun at once, if it is refused for want of certainty alone and may be tried on a frame that
+    /// is late if the run is, or on one that is not.
+    pub(super) fn trial(&self, runner: &Runner, left: Duration, is_risky: bool) -> Option<Trial> {
         if left < runner.alone.expected.total() || !self.is_idle() {
             return None;
         }
         let slack = left.saturating_sub(runner.alone.expected.preprocess);
         let chance = self.chance(runner, slack);
-        let trial = Trial { chance, hope: self.estimator.hope(runner.id, slack) };
+        let trial = Trial { chance, hope: self.estimator.hope(runner.id, slack), is_risky };
         self.trials.allow(trial).then_some(trial)
     }
 

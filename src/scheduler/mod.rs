@@ -7,8 +7,9 @@
 //! device's cores. The rules:
 //! - The waiting frame that is due first goes first, whatever its stream. A run is started only if it
 //!   is expected to be over by the frame's deadline with the probability that was asked for, or as a
-//!   trial: at least nine in ten, and all trials together may cause a fifth of the late runs that were
-//!   allowed for (`trials`).
+//!   trial (`trials`): at least nine in ten, and all trials together may cause a fifth of the late frames
+//!   that were allowed for. A frame that has another answer is in time whatever its run takes, so that
+//!   any run may be tried on it that is likelier over in time than not.
 //! - If not all waiting frames can be in time, those with the weakest claim are given up first: a
 //!   stream below its minimum share ([`Terms`]) claims more than any priority, then priority counts,
 //!   then the newer frame. What is given up still runs if there is room after all.

@@ -77,7 +77,7 @@ impl Queue {
     /// Hands a frame in. Under [`Pace::Work`] this waits until there is room; under
     /// [`Pace::Clock`] the stream's oldest waiting frame gives way instead, superseded.
     pub fn submit(&self, mut task: Task, offer: impl Into<Offer>) {
-        let arrived = self.clock.now();
+        let (arrived, offer) = (self.clock.now(), offer.into());
         let ticket = &mut task.frame.ticket;
         let stream = ticket.account().origin.id.stream.clone();
         let pace = ticket.account().pace;
@@ -87,8 +87,9 @@ impl Queue {
         }
         let now = self.clock.now();
         ticket.waited(now - arrived);
-        let deadline = ticket.account().deadline;
-        let admission = state.scheduler.submit(task, &stream, offer, (deadline, pace), now);
+        let account = ticket.account();
+        let due = if offer.is_covered { account.further_run_is_due() } else { account.deadline };
+        let admission = state.scheduler.submit(task, &stream, offer, (due, pace), now);
         drop(state);
         self.changed.notify_all();
         match admission {
@@ -276,7 +277,7 @@ impl Lease {
         for (task, selection) in back {
             let account = task.frame.ticket.account();
             let stream = account.origin.id.stream.clone();
-            let due = (account.deadline, account.pace);
+            let due = (account.further_run_is_due(), account.pace);
             state.scheduler.submit_again(task, &stream, selection, due, now);
         }
         drop(state);

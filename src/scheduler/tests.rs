@@ -362,27 +362,57 @@ fn a_busy_queue_does_not_make_a_model_look_faster() {
     assert_eq!(expired(scheduler.next(now)).0, 100, "60 of waiting and 60 of running");
 }
 
-#[test]
-fn a_model_that_just_fits_is_tried_a_few_times_and_no_more() {
-    let now = Clock.now();
+/// A scheduler that is to be surer than these warm-ups of models that take 5 and 20 ms can make it.
+fn in_doubt() -> Scheduler<u32> {
     let device = DeviceTerms { name: "cpu".to_owned(), cores: 1 };
     let runner = |(name, took)| {
         let (model, warm_up) = (model(name), vec![run_of(took); 8]);
         RunnerTerms { model, device: 0, cores: 1, warm_up, batches: Vec::new(), remembered: None }
     };
     let runners = [("small", 5), ("middle", 20)].map(runner).to_vec();
-    let mut scheduler = Scheduler::new(&[device], runners, OnTime::new(0.99).unwrap());
+    Scheduler::new(&[device], runners, OnTime::new(0.99).unwrap())
+}
+
+/// A wish for the middle model of these, or else the small one.
+fn rather_the_middle_one() -> Selection {
     let ranking = vec![(model("middle"), 0.9), (model("small"), 0.5)];
-    let selection = Selection { ranking, basis: Basis::Premodel };
+    Selection { ranking, basis: Basis::Premodel }
+}
+
+/// What two hundred frames get that have 24 ms each, one after the other, and of which nothing is learnt.
+fn given_24_ms(is_covered: bool) -> Vec<String> {
+    let (start, mut scheduler) = (Clock.now(), in_doubt());
     let chosen = |job| {
+        let now = start + ms(100) * job;
         let (stream, due) = (StreamName::new("a"), (due(now, 24), Pace::Clock));
-        scheduler.submit(job, &stream, selection.clone(), due, now);
+        let offer = Offer { selection: rather_the_middle_one(), is_covered };
+        scheduler.submit(job, &stream, offer, due, now);
         let (_, model, _, serial) = run(scheduler.next(now));
         scheduler.given_up(serial);
         model
     };
-    let models: Vec<String> = (0..200).map(chosen).collect();
+    (0..200).map(chosen).collect()
+}
+
+#[test]
+fn a_model_that_just_fits_is_tried_a_few_times_and_no_more() {
+    let models = given_24_ms(false);
     let trials = models.iter().take_while(|model| *model == "middle").count();
     assert!((20..100).contains(&trials), "{trials}");
     assert!(models[trials..].iter().all(|model| model == "small"));
+}
+
+#[test]
+fn a_frame_that_has_another_answer_may_try_a_model_that_just_fits_whenever_that_is_worth_it() {
+    assert!(given_24_ms(true).iter().all(|model| model == "middle"));
+    for (budget, expected) in [(29, "middle"), (24, "small")] {
+        let (now, mut scheduler) = (Clock.now(), in_doubt());
+        submit(&mut scheduler, 1, &["small"], budget, now);
+        let (_, _, _, serial) = run(scheduler.next(now));
+        let (later, stream) = (now + ms(5), StreamName::new("a"));
+        scheduler.finished(serial, SMALL, run_of(5));
+        let due = (due(now, budget), Pace::Clock);
+        scheduler.submit_again(1, &stream, rather_the_middle_one(), due, later);
+        assert_eq!(run(scheduler.next(later)).1, expected, "{budget} ms: 5 are over");
+    }
 }

@@ -62,7 +62,10 @@ fn a_run_beyond_its_deadline_is_ended_and_the_frames_after_it_are_classified() {
     let scene = Scene::of(&[(GREEN, 30), (RED, 1), (BLUE, 3)], "1s");
     let models = Models::of(&["loops_on_red"]);
     let replay = scene.replay(&models, "--model loops_on_red --budget 800ms");
-    let finished = replay.run().with_code(0).saying(&["late runs: 1 ended, 0 stuck"]);
+    let finished = replay
+        .run()
+        .with_code(0)
+        .saying(&["late runs: 0 frames answered without, 1 ended, 0 stuck"]);
     let records = finished.records();
     let expected = [vec!["classified"; 30], vec!["late"], vec!["classified"; 3]].concat();
     assert_eq!(outcomes(&records), expected);
@@ -71,7 +74,8 @@ fn a_run_beyond_its_deadline_is_ended_and_the_frames_after_it_are_classified() {
     assert!(late.0["timings_ms"]["inference"].as_f64().unwrap() >= 800.0, "{}", late.0);
     assert!(records[31..].iter().all(|record| record.label() == "blue"), "the session is usable");
     assert_eq!(finished.total("late"), 1);
-    let ended = json!({"terminated": 1, "fenced": 0, "rebuilt": 0, "lost": 0});
+    let ended =
+        json!({"answered_without": 0, "terminated": 1, "fenced": 0, "rebuilt": 0, "lost": 0});
     assert_eq!(late_work(&finished), ended);
 }
 
@@ -178,15 +182,19 @@ const LIGHT_GREY: Colour = [230; 3];
 fn a_frame_that_has_an_answer_keeps_it_when_its_further_run_is_late() {
     let scene = Scene::of(&[(LIGHT_GREY, 1)], "500ms");
     for (large, fenced) in [("loops_on_red", 0), ("stuck_on_red", 1)] {
-        let models = with_knowledge(["colour", large], Some(quick_then_large(TimeFit::NONE)));
-        let replay = scene.replay(&models, "--policy adaptive --budget 400ms");
-        let finished = replay.run().with_code(0);
-        let record = &finished.records()[0];
-        assert_eq!((record.outcome(), record.model()), ("classified", "colour"));
-        assert_eq!((&record.0["stopped_by"], record.met_deadline()), (&json!("deadline"), false));
-        assert_eq!(record.0["runs"].as_array().unwrap().len(), 1, "{}", record.0);
-        let done = late_work(&finished);
-        assert_eq!((&done["terminated"], &done["fenced"]), (&json!(1), &json!(fenced)));
-        assert_eq!(finished.total("late"), 0);
+        for (pace, is_in_time) in [("", false), ("--realtime", true)] {
+            let models = with_knowledge(["colour", large], Some(quick_then_large(TimeFit::NONE)));
+            let replay = scene.replay(&models, &format!("--policy adaptive --budget 400ms {pace}"));
+            let finished = replay.run().with_code(0);
+            let record = &finished.records()[0];
+            assert_eq!((record.outcome(), record.model()), ("classified", "colour"));
+            assert_eq!(record.0["stopped_by"], "deadline");
+            assert_eq!(record.met_deadline(), is_in_time, "by the clock it is answered in time");
+            assert_eq!(record.0["runs"].as_array().unwrap().len(), 1, "{}", record.0);
+            let done = late_work(&finished);
+            assert_eq!((&done["terminated"], &done["fenced"]), (&json!(1), &json!(fenced)));
+            assert_eq!(done["answered_without"], 1);
+            assert_eq!(finished.total("late"), 0);
+        }
     }
 }

@@ -4,8 +4,9 @@
 //! does not count any more ([`LateLimits`]), its frame is settled at once, whatever becomes of the
 //! run, and ONNX Runtime is asked to end the run, which it does between two nodes of the graph, if
 //! ever. Of frames that share a run each is settled at its own time, and the run asked to end with the
-//! last. The run keeps its place on the device until it is over; the frame that is committed next
-//! waits for it.
+//! last. A frame that has another answer is settled with it before its deadline; its run goes on as
+//! long as if it had none, so that what such runs take is known. The run keeps its place on the device
+//! until it is over; the frame that is committed next waits for it.
 //!
 //! A worker that has not come back some time after that is *fenced*: its place is freed, jobs that
 //! wait for it are settled, its model is taken out of the choice, and the other models go on. What
@@ -32,7 +33,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use super::late::{LateLimits, LateWork};
-use super::overruns::{Ask, Counting, Due, Ended, Overruns, WorkerId};
+use super::overruns::{Ask, Due, Ended, Overruns, Waiting, WorkerId};
 use super::worker::{Job, Subject};
 use crate::clock::Clock;
 use crate::health::Health;
@@ -119,8 +120,8 @@ enum Step {
 enum Action {
     /// Settle the frame.
     Settle(Subject),
-    /// Settle the frame, ask the run to end.
-    Terminate(Subject, Ask),
+    /// Ask the run to end, settle its frames.
+    Terminate(Ask, Vec<Subject>),
     Fence(Casualty),
     /// It takes too long to build.
     GiveUp(ModelId),
@@ -229,9 +230,9 @@ impl Supervisor {
     fn carry_out(self: &Arc<Self>, action: Action) {
         match action {
             Action::Settle(subject) => subject.settle_late(self.clock.now()),
-            Action::Terminate(subject, ask) => {
+            Action::Terminate(ask, subjects) => {
                 ask();
-                subject.settle_late(self.clock.now());
+                subjects.into_iter().for_each(|subject| subject.settle_late(self.clock.now()));
             }
             Action::Fence(casualty) => self.fence(casualty),
             Action::GiveUp(model) => {
@@ -327,10 +328,14 @@ impl State {
 
     fn next(&mut self, now: Instant, mending_limit: Duration) -> Step {
         let next = match self.overruns.due(now) {
-            Due::Settle(subject) => return Step::Act(Action::Settle(subject)),
-            Due::Terminate(subject, ask) => {
+            Due::Settle(subject) => {
+                self.note_late(&subject);
+                return Step::Act(Action::Settle(subject));
+            }
+            Due::Terminate(ask, subjects) => {
                 self.counts.terminated += 1;
-                return Step::Act(Action::Terminate(subject, ask));
+                subjects.iter().for_each(|subject| self.note_late(subject));
+                return Step::Act(Action::Terminate(ask, subjects));
             }
             Due::Fence(worker, lease) => {
                 // A worker with a run is of the crew.
@@ -345,6 +350,11 @@ impl State {
             return Step::Act(Action::GiveUp(model.clone()));
         }
         Step::Sleep(next.into_iter().chain(self.mending.values().copied()).min())
+    }
+
+    /// Notes that a frame waits no longer for its run.
+    fn note_late(&mut self, subject: &Subject) {
+        self.counts.answered_without += u64::from(subject.rider.has_another_answer());
     }
 
     fn fence(

@@ -1,10 +1,11 @@
 //! A worker's end of the supervisor.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crossbeam_channel::Receiver;
 
-use super::{Ask, Counting, Ended, Lanes, Supervisor, WorkerId};
+use super::{Ask, Ended, Lanes, Supervisor, Waiting, WorkerId};
 use crate::inference::worker::{Job, Subject};
 use crate::models::ModelId;
 use crate::scheduler::Lease;
@@ -31,15 +32,19 @@ impl Post {
     /// A worker begins its next run when it has ended this one.
     pub fn begin(&self, subjects: Vec<Subject>, lease: Lease, ask: Ask) -> Watched<'_> {
         let supervisor = &self.supervisor;
-        let counting = |frame: Subject| {
-            let account = frame.rider.ticket.account();
-            Counting { until: supervisor.limits.answer_counts_until(account, frame.start), frame }
+        let limits = supervisor.limits;
+        let last = |frame: &Subject| limits.run_lasts_until(frame.account(), frame.start);
+        let end = subjects.iter().map(last).max().unwrap_or_else(|| supervisor.clock.now());
+        let waiting = |frame: Subject| {
+            let has_answer = frame.rider.has_another_answer();
+            let until = limits.frame_waits_until(frame.account(), frame.start, has_answer);
+            Waiting { frame, until }
         };
-        let frames: Vec<Counting<Subject>> = subjects.into_iter().map(counting).collect();
-        let until = frames.iter().map(|frame| frame.until).min();
+        let frames: Vec<Waiting<Subject>> = subjects.into_iter().map(waiting).collect();
+        let until = frames.iter().map(|frame| frame.until).fold(end, Instant::min);
         let mut state = supervisor.lock();
-        state.overruns.begin(self.worker, frames, lease, ask);
-        let is_next = until.is_some_and(|until| state.wakes.is_none_or(|wakes| until < wakes));
+        state.overruns.begin(self.worker, frames, lease, (ask, end));
+        let is_next = state.wakes.is_none_or(|wakes| until < wakes);
         drop(state);
         if is_next {
             supervisor.changed.notify_all();
@@ -89,7 +94,12 @@ impl Watched<'_> {
 
     fn take(&self) -> Ended<Subject, Lease> {
         let supervisor = &self.post.supervisor;
-        supervisor.lock().overruns.end(self.post.worker, supervisor.clock.now())
+        let mut state = supervisor.lock();
+        let ended = state.overruns.end(self.post.worker, supervisor.clock.now());
+        if let Ended::Over { late, .. } = &ended {
+            late.iter().for_each(|subject| state.note_late(subject));
+        }
+        ended
     }
 }
 

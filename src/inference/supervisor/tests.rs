@@ -135,7 +135,8 @@ impl Shop {
         let runners = names.map(runner).into();
         let scheduler = Scheduler::new(&[device], runners, OnTime::default());
         let (queue, health) = (Queue::new(scheduler, Clock), Health::default());
-        let limits = LateLimits { margin: Some(Duration::ZERO), fence_after };
+        let limits =
+            LateLimits { margin: Some(Duration::ZERO), fence_after, ..LateLimits::default() };
         let pause = Duration::ZERO;
         let workshop = Workshop { build: Box::new(build), attempts: 3, pause, limit };
         let supervisor = Supervisor::new(
@@ -368,7 +369,7 @@ fn a_stuck_worker_is_fenced_the_rest_goes_on_and_its_model_comes_back() {
     assert_eq!(shop.supervisor.running(), [model("big")], "the one that is stuck");
     assert_eq!(stuck.end(), "fenced", "and it settles nothing");
     assert!(shop.health.is_sound());
-    let done = LateWork { terminated: 1, fenced: 1, rebuilt: 1, lost: 0 };
+    let done = LateWork { terminated: 1, fenced: 1, rebuilt: 1, ..LateWork::default() };
     assert_eq!(shop.close(), done);
 }
 
@@ -403,7 +404,7 @@ fn a_model_that_cannot_be_built_is_lost_and_the_rest_goes_on() {
     small.begin();
     assert_eq!(small.end(), "in time");
     assert!(matches!(shop.outcome(), Outcome::Superseded));
-    assert_eq!(shop.close(), LateWork { terminated: 1, fenced: 1, rebuilt: 0, lost: 1 });
+    assert_eq!(shop.close(), LateWork { terminated: 1, fenced: 1, lost: 1, ..LateWork::default() });
 }
 
 #[test]
@@ -426,7 +427,7 @@ fn a_model_that_is_built_for_too_long_is_lost_and_does_not_come_back() {
     assert_eq!(next.0, model("small"));
     drop(next);
     assert!(matches!(shop.outcome(), Outcome::Abandoned));
-    assert_eq!(shop.close(), LateWork { terminated: 1, fenced: 1, rebuilt: 0, lost: 1 });
+    assert_eq!(shop.close(), LateWork { terminated: 1, fenced: 1, lost: 1, ..LateWork::default() });
     assert_eq!(big.end(), "fenced");
     // What was built, and then the workshop, are dropped.
     assert!(is_over.recv().is_err());
@@ -466,7 +467,7 @@ fn the_end_does_not_wait_for_a_model_that_is_being_built() {
     });
     fence_big(&mut shop, &big);
     begun.recv().unwrap();
-    assert_eq!(shop.close(), LateWork { terminated: 1, fenced: 1, rebuilt: 0, lost: 0 });
+    assert_eq!(shop.close(), LateWork { terminated: 1, fenced: 1, ..LateWork::default() });
 }
 
 #[test]
@@ -477,7 +478,7 @@ fn a_worker_that_is_stuck_at_the_end_is_fenced_and_not_built_anew() {
     shop.supervisor.dismiss();
     big.begin();
     assert!(matches!(shop.outcome(), Outcome::Late(_)));
-    assert_eq!(shop.close(), LateWork { terminated: 1, fenced: 1, rebuilt: 0, lost: 0 });
+    assert_eq!(shop.close(), LateWork { terminated: 1, fenced: 1, ..LateWork::default() });
 }
 
 #[test]
@@ -560,7 +561,7 @@ fn a_model_with_a_stuck_worker_is_built_anew_once_and_its_others_end_their_runs(
     assert_eq!(anew.end(), "in time");
     assert!(matches!(shop.outcome(), Outcome::Superseded));
     assert_eq!(stuck.end(), "fenced");
-    let done = LateWork { terminated: 1, fenced: 1, rebuilt: 1, lost: 0 };
+    let done = LateWork { terminated: 1, fenced: 1, rebuilt: 1, ..LateWork::default() };
     assert_eq!(shop.close(), done);
     assert!(anew.dismissed.recv().unwrap());
     assert!(recruits.try_recv().is_err(), "it was built once");

@@ -1,6 +1,6 @@
 //! Whether a job that came back gets another run: only if that harms no other and is worth its price.
 
-use super::choice::Choice;
+use super::choice::{Choice, Wish};
 use super::{Decision, Plan, Scheduler, Standing, View, Waiting};
 use crate::frame::Pace;
 use crate::outcome::{Reason, Stop};
@@ -15,7 +15,7 @@ impl<J> Scheduler<J> {
         let answered = self.waiting.iter().take_while(|job| job.standing == Standing::Answered);
         for index in 0..answered.count() {
             let job = &self.waiting[index];
-            match self.first_without_harm(job, plan, view) {
+            match self.best_without_harm(job, plan, view) {
                 Ok(runner) if !view.is_open_to(job, &self.runners[runner]) => {
                     if index >= self.most_committed() {
                         return Some(self.let_go(index, Stop::Load, Some(plan), view));
@@ -53,28 +53,43 @@ impl<J> Scheduler<J> {
         self.commit(index, choice, company, plan, view)
     }
 
-    /// The first runner that is in time, costs no other job its answer and is worth its price, or
-    /// why there is none.
-    fn first_without_harm(
-        &self,
-        job: &Waiting<J>,
-        plan: &Plan,
-        view: &View,
-    ) -> Result<usize, Stop> {
-        let mut stop = Stop::Failure;
+    /// Of the runners that are in time or may be tried, cost no other job its answer and are worth their
+    /// price, the one that is worth most; or why there is none.
+    fn best_without_harm(&self, job: &Waiting<J>, plan: &Plan, view: &View) -> Result<usize, Stop> {
+        let (mut best, mut stop) = (None::<(f32, usize)>, Stop::Failure);
         for wish in &job.wishes {
+            if best.is_some_and(|(most, _)| wish.value <= most) {
+                break;
+            }
             for &place in &self.of_model[wish.model] {
-                let runner = &self.runners[place];
-                let is_dear =
-                    job.pace == Pace::Clock && wish.value <= self.price_of(place, job.asked.work);
-                stop = match (view.is_in_time(job, runner), stop) {
-                    (true, _) if !is_dear && !self.does_harm(place, plan) => return Ok(place),
-                    (true, _) | (false, Stop::Load) => Stop::Load,
-                    (false, _) => Stop::Deadline,
+                let Some(chance) = self.chance_if_startable(job, &self.runners[place], view) else {
+                    stop = if stop == Stop::Load { stop } else { Stop::Deadline };
+                    continue;
                 };
+                stop = Stop::Load;
+                let worth = self.worth_apart(job, wish, place, chance);
+                let is_better = worth > best.map_or(0.0, |(most, _)| most);
+                if (is_better || job.pace == Pace::Work) && !self.does_harm(place, plan) {
+                    best = Some((worth, place));
+                    break;
+                }
             }
         }
-        Err(stop)
+        best.map(|(_, place)| place).ok_or(stop)
+    }
+
+    /// What a run is worth to a job at the price that it was asked at, whatever else waits.
+    pub(super) fn worth_apart(
+        &self,
+        job: &Waiting<J>,
+        wish: &Wish,
+        place: usize,
+        chance: f32,
+    ) -> f32 {
+        match job.pace {
+            Pace::Clock => wish.value * chance - self.price_of(place, job.asked.work),
+            Pace::Work => wish.value,
+        }
     }
 
     /// Whether a run would make a new job miss its deadline, or cost a stream that already has as

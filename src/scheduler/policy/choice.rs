@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::arrivals::Toll;
-use super::{Asked, Plan, Prospect, Scheduler, View, Waiting};
+use super::{Asked, Plan, Prospect, Scheduler, Standing, View, Waiting};
 use crate::frame::Pace;
 use crate::outcome::Reason;
 use crate::premodel::Selection;
@@ -140,16 +140,12 @@ impl<J> Scheduler<J> {
                 if !view.is_open_to(job, runner) {
                     continue;
                 }
-                let chance = if view.is_in_time(job, runner) {
-                    if quickest.is_none_or(|(least, ..)| runner.alone.work < least) {
-                        quickest = Some((runner.alone.work, rank, place));
-                    }
-                    self.chance(job, runner, view)
-                } else if let Some(trial) = self.trial(job, runner, view) {
-                    trial.hope as f32
-                } else {
-                    continue;
-                };
+                let Some(chance) = self.chance_if_startable(job, runner, view) else { continue };
+                if view.is_in_time(job, runner)
+                    && quickest.is_none_or(|(least, ..)| runner.alone.work < least)
+                {
+                    quickest = Some((runner.alone.work, rank, place));
+                }
                 let worth = match job.pace {
                     Pace::Clock if !plan.has_room_for(runner.alone.work, index, runner.device) => {
                         continue;
@@ -180,11 +176,25 @@ impl<J> Scheduler<J> {
         self.on_time.with(left / late_by.as_secs_f32().max(f32::MIN_POSITIVE))
     }
 
+    /// The same for a run that is certain enough to be in time, and what is hoped of one that may be tried;
+    /// `None` for any other.
+    pub(super) fn chance_if_startable(
+        &self,
+        job: &Waiting<J>,
+        runner: &Runner,
+        view: &View,
+    ) -> Option<f32> {
+        if view.is_in_time(job, runner) {
+            return Some(self.chance(job, runner, view));
+        }
+        self.trial(job, runner, view).map(|trial| trial.hope as f32)
+    }
+
     /// A run that is not certain enough to be in time, if it may be tried.
     pub(super) fn trial(&self, job: &Waiting<J>, runner: &Runner, view: &View) -> Option<Trial> {
-        let left = job.deadline.remaining(view.now);
+        let (left, is_risky) = (job.deadline.remaining(view.now), job.standing == Standing::New);
         match job.pace {
-            Pace::Clock => self.devices[runner.device].trial(runner, left),
+            Pace::Clock => self.devices[runner.device].trial(runner, left, is_risky),
             Pace::Work => None,
         }
     }

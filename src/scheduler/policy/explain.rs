@@ -47,15 +47,13 @@ impl<J> Scheduler<J> {
         costs: Option<&Costs<'_>>,
         view: &View,
     ) -> f32 {
-        match (job.pace, job.standing, costs) {
-            (Pace::Work, ..) => wish.value,
-            (Pace::Clock, Standing::New | Standing::Covered, Some(costs)) => {
-                let trial = self.trial(job, runner, view).filter(|_| !view.is_in_time(job, runner));
-                let chance =
-                    trial.map_or_else(|| self.chance(job, runner, view), |one| one.hope as f32);
+        let startable = self.chance_if_startable(job, runner, view);
+        let chance = startable.unwrap_or_else(|| self.chance(job, runner, view));
+        match (job.standing, costs) {
+            (Standing::New | Standing::Covered, Some(costs)) if job.pace == Pace::Clock => {
                 wish.value * chance - costs.of(runner, view)
             }
-            (Pace::Clock, ..) => wish.value - self.price_of(runner.place, job.asked.work),
+            _ => self.worth_apart(job, wish, runner.place, chance),
         }
     }
 }

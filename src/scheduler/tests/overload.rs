@@ -194,9 +194,9 @@ fn newest_wins_runs_the_newest_of_each_stream_in_turn_and_looks_at_no_deadline()
 }
 
 /// What a frame gets that comes ten milliseconds before one of another stream may, if frames of that one
-/// come every 50 ms and have 30.
+/// come every 50 ms and have 30; that is what is said to be worth most.
 fn chosen_before_another(comes: bool) -> String {
-    let (start, mut scheduler) = (Clock.now(), scheduler());
+    let (start, mut scheduler) = (Clock.now(), scheduler().explaining());
     let periodic = StreamName::new("periodic");
     let mut now = start;
     for job in (0..20).take_while(|_| comes) {
@@ -210,7 +210,10 @@ fn chosen_before_another(comes: bool) -> String {
     let now = now - if comes { ms(10) } else { ms(0) };
     let due = (due(now, 500), Pace::Clock);
     scheduler.submit(99, &StreamName::new("a"), wish(), due, now);
-    run(scheduler.next(now)).1
+    let Decision::Run { model, considered, .. } = scheduler.next(now) else { panic!("500 ms") };
+    let best = considered.iter().max_by(|a, b| a.utility.total_cmp(&b.utility)).unwrap();
+    assert_eq!(best.model, model, "{considered:?}");
+    model.to_string()
 }
 
 #[test]

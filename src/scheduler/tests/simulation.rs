@@ -196,7 +196,7 @@ pub(super) struct Simulation {
     back: Duration,
     /// Runs that are over.
     ended: u32,
-    /// Late runs that are to be expected of those that were tried.
+    /// Late frames that are to be expected of the runs that were tried.
     risked: f64,
 }
 
@@ -410,7 +410,8 @@ impl Simulation {
         runners.map(|runner| runner.longest).collect()
     }
 
-    /// A run by the clock is certain enough to be in time, or it is one of the few that are tried.
+    /// A run by the clock is certain enough to be in time, or its frame has another answer, or it is one of
+    /// the few that are tried.
     fn check_certainty(
         &mut self,
         job: u32,
@@ -418,12 +419,16 @@ impl Simulation {
         longest: Duration,
         considered: &[Considered],
     ) {
-        let Job { deadline, pace, .. } = self.jobs[job as usize];
+        let Job { deadline, pace, runs, is_covered, .. } = self.jobs[job as usize];
         if pace == Pace::Work || deadline.is_met_by(self.now + longest) {
             return;
         }
         let (name, device, cores, _) = self.setup.runners[runner];
         assert!(self.is_idle(device), "job {job} was tried on a device that has other work");
+        if runs > 0 || is_covered {
+            // Its other answer is in time.
+            return;
+        }
         let is_chosen = |one: &&Considered| {
             one.model == model(name)
                 && one.device == format!("device{device}")

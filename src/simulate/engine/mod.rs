@@ -196,7 +196,7 @@ impl<'a, 'b> Engine<'a, 'b> {
                 Step::Settle(frame) => {
                     assert!(!self.open[frame.0].ran.is_empty(), "there is no answer to let out");
                     self.move_on(frame, Place::Waiting, Place::Gone);
-                    self.answer(frame, Regard::Weighed);
+                    self.answer(frame, self.now, Regard::Weighed);
                 }
                 Step::Later(at) => return self.ask_again(at),
                 Step::Idle => return,
@@ -249,15 +249,22 @@ impl<'a, 'b> Engine<'a, 'b> {
     fn end(&mut self, run: RunKey, device: usize) {
         let running = self.lines[device].end(run, self.now);
         let Decided { frames, model, .. } = running.decided;
-        frames.iter().for_each(|frame| self.open[frame.0].ran.push(model));
         let preprocess = self.world.setting().models[model].preprocess * frames.len() as u32;
         let cost = Cost { preprocess, run: self.now - running.began };
         let after = self.contender.ended(&Ended { run, cost }, self.now);
         for frame in frames {
+            let Open { frame: Frame { due, .. }, ref mut ran, .. } = self.open[frame.0];
+            if self.now > due && !ran.is_empty() {
+                // The answer of its earlier runs has gone out in time.
+                self.move_on(frame, Place::Bound, Place::Gone);
+                self.answer(frame, due, Regard::Weighed);
+                continue;
+            }
+            ran.push(model);
             match after {
                 After::Answer => {
                     self.move_on(frame, Place::Bound, Place::Gone);
-                    self.answer(frame, Regard::Taken);
+                    self.answer(frame, self.now, Regard::Taken);
                 }
                 After::Again => {
                     self.move_on(frame, Place::Bound, Place::Waiting);
@@ -267,8 +274,8 @@ impl<'a, 'b> Engine<'a, 'b> {
         }
     }
 
-    /// Lets the answer of a frame out that models have run on.
-    fn answer(&mut self, key: FrameKey, regard: Regard) {
+    /// Lets the answer of a frame out that models have run on, at that time.
+    fn answer(&mut self, key: FrameKey, at: Duration, regard: Regard) {
         let Open { frame, ran, .. } = &self.open[key.0];
         let seen: &[usize] = match (regard, ran.len()) {
             (Regard::Taken, 1) => &[],
@@ -278,7 +285,7 @@ impl<'a, 'b> Engine<'a, 'b> {
         let Some(model) = answer(ran, &self.values) else { return };
         let tally = &mut self.streams[frame.stream];
         tally.answered_by[model] += 1;
-        if self.now > frame.due {
+        if at > frame.due {
             tally.count(Outcome::Late);
             return;
         }

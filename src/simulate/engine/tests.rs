@@ -339,3 +339,34 @@ fn no_scheduler_that_shares_runs_passes_the_oracle() {
     assert!(reached <= bound.upper, "{reached} {bound:?}");
     assert!(reached > 0.5 * bound.upper, "{reached} {bound:?}");
 }
+
+#[test]
+fn a_frame_that_has_an_answer_gets_it_in_time_if_a_further_run_is_late() {
+    /// Runs `small` on every frame, and then `large`, come what may.
+    struct Both(Vec<(FrameKey, usize)>);
+    impl Contender for Both {
+        fn arrive(&mut self, offer: &Offer<'_>, _: Duration) {
+            assert!(offer.ran.len() < 2, "the second run is late");
+            self.0.push((offer.frame, [SMALL, LARGE][offer.ran.len()]));
+        }
+        fn step(&mut self, _: Duration, _: &[Occupancy]) -> Step {
+            match self.0.pop() {
+                Some((frame, model)) => {
+                    Step::Run { frame, company: Vec::new(), model, placement: 0 }
+                }
+                None => Step::Idle,
+            }
+        }
+        fn decided(&mut self, _: RunKey) {}
+        fn began(&mut self, _: RunKey, _: Duration) {}
+        fn ended(&mut self, _: &Ended, _: Duration) -> After {
+            After::Again
+        }
+    }
+    // The second run ends 43 ms after the capture.
+    let setting = Setting { streams: vec![stream("a", 100, 42)], ..setting() };
+    let total = simulate(&World::new(&setting, 1), &mut Both(Vec::new())).total();
+    assert_eq!((total.captured, total.late, total.runs), (100, 0, 200));
+    assert_eq!(total.answered_by, [100, 0, 0]);
+    assert!((total.expected_accuracy() - 0.5).abs() < 0.05, "{total:?}");
+}
