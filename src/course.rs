@@ -123,8 +123,11 @@ impl Course {
 
     /// The same, and whether the frame can do without: its scene has a recent answer.
     pub fn offer(&self) -> Offer {
-        let is_covered = self.fallback.is_some() && self.evidence.is_fresh();
-        Offer { selection: self.start(), is_covered }
+        Offer { selection: self.start(), is_covered: self.is_covered() }
+    }
+
+    fn is_covered(&self) -> bool {
+        self.fallback.is_some() && self.evidence.is_fresh()
     }
 
     /// Goes on from what models have said of older frames of the scene since the frame began. Whether
@@ -161,9 +164,10 @@ impl Course {
         !self.runs.is_empty()
     }
 
-    /// Whether there is an answer without a further run: that of models which have run, or its scene's.
-    pub fn can_do_without(&self) -> bool {
-        self.has_answer() || self.fallback.is_some()
+    /// Whether there is an answer without a further run: that of models which have run, or a recent one of
+    /// its scene.
+    pub fn has_another_answer(&self) -> bool {
+        self.has_answer() || self.is_covered()
     }
 
     /// Remembers the fused answer and settles the frame with it.
@@ -216,10 +220,8 @@ pub fn end(course: Option<Box<Course>>, ticket: Ticket, stopped_by: Stop, outcom
             course.settle(ticket, stopped_by);
         }
         Some(course)
-            if matches!(
-                outcome,
-                Outcome::Expired(_) | Outcome::Late(_) | Outcome::Superseded | Outcome::Skipped
-            ) =>
+            if matches!(outcome, Outcome::Expired(_) | Outcome::Superseded | Outcome::Skipped)
+                || matches!(outcome, Outcome::Late(_)) && course.has_another_answer() =>
         {
             let newest = course.witness.as_ref().and_then(Witness::scene).map(|scene| scene.latest);
             let latest = newest.or(course.fallback);
@@ -372,7 +374,7 @@ mod tests {
         let end_of = |number, grey_value, outcome| {
             let (ticket, settled) = open();
             let course = course(guide.begin(&frame(number), grey(grey_value)));
-            assert_eq!(course.can_do_without(), grey_value == 120);
+            assert_eq!(course.has_another_answer(), number == 1, "a recent one");
             end(Some(Box::new(course)), ticket, Stop::Deadline, outcome);
             settled.try_recv().unwrap().outcome
         };

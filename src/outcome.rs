@@ -24,7 +24,7 @@ pub use answer::{Answer, Basis, Classification, Confidence, Reason, Run, Stop, W
 pub enum Outcome {
     /// A model ran and answered, in time or hardly later.
     Classified(Answer),
-    /// Answered with an earlier answer of the stream; no model ran.
+    /// Answered with an earlier answer of the stream: no model ran, or it was not over in time.
     Reused(Reuse),
     /// A newer frame of its stream took its place before its turn came.
     Superseded,
@@ -73,8 +73,8 @@ pub enum Reuse {
         /// Its answer.
         answer: Arc<Answer>,
     },
-    /// It seems to show the scene of an answered frame, and no model was worth its time, or there was
-    /// none.
+    /// It seems to show the scene of an answered frame, and no model was worth its time, there was
+    /// none, or its run was not over in time.
     SameScene {
         /// The number of that frame.
         from: u64,
@@ -223,13 +223,15 @@ const LEAST_RESERVE: Duration = Duration::from_millis(1);
 const GREATEST_RESERVE: Duration = Duration::from_millis(10);
 
 impl Account {
-    /// By when a run has to be over if the frame has another answer, which is to go out in time: a
-    /// sixteenth of the budget before the deadline where time counts, at least 1 ms and at most 10 ms.
-    pub fn further_run_is_due(&self) -> Deadline {
-        let reserve = self.budget.duration() / RESERVE;
+    /// By when a run has to be over: by the deadline. If the frame has another answer, which is to go out
+    /// in time, a sixteenth of the budget before it where the clock counts, at least 1 ms and at most 10.
+    pub fn due(&self, has_another_answer: bool) -> Deadline {
         match self.pace {
-            Pace::Clock => self.deadline.advanced(reserve.clamp(LEAST_RESERVE, GREATEST_RESERVE)),
-            Pace::Work => self.deadline,
+            Pace::Clock if has_another_answer => {
+                let reserve = self.budget.duration() / RESERVE;
+                self.deadline.advanced(reserve.clamp(LEAST_RESERVE, GREATEST_RESERVE))
+            }
+            Pace::Clock | Pace::Work => self.deadline,
         }
     }
 }

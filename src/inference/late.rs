@@ -44,7 +44,7 @@ impl LateLimits {
     ///
     /// Where only work counts ([`Pace::Work`]) a machine that is busy otherwise must not cost a
     /// frame its answer: the run has at least `fence_after` there.
-    pub fn run_lasts_until(&self, account: &Account, start: Instant) -> Instant {
+    pub fn run_may_last_until(&self, account: &Account, start: Instant) -> Instant {
         let until = account.deadline.instant() + self.margin_of(account.budget);
         match account.pace {
             Pace::Clock => until,
@@ -61,10 +61,8 @@ impl LateLimits {
         has_another_answer: bool,
     ) -> Instant {
         match account.pace {
-            Pace::Clock if has_another_answer && !self.always_waits => {
-                account.further_run_is_due().instant()
-            }
-            Pace::Clock | Pace::Work => self.run_lasts_until(account, start),
+            Pace::Clock if has_another_answer && !self.always_waits => account.due(true).instant(),
+            Pace::Clock | Pace::Work => self.run_may_last_until(account, start),
         }
     }
 
@@ -126,7 +124,8 @@ mod tests {
         let ticket = ticket(0, captured, budget.parse().unwrap(), pace, send);
         let (account, start) = (ticket.account(), captured + ms(5));
         let waits = |has_answer| limits.frame_waits_until(account, start, has_answer);
-        [limits.run_lasts_until(account, start), waits(false), waits(true)].map(|at| at - captured)
+        [limits.run_may_last_until(account, start), waits(false), waits(true)]
+            .map(|at| at - captured)
     }
 
     #[test]

@@ -125,9 +125,9 @@ impl<F, P> Overruns<F, P> {
         }
         match self.runs.remove(&worker) {
             Some(UnderWay::Running { mut frames, place, ask, until: end }) => {
-                match frames.iter().position(|frame| frame.until == until) {
-                    Some(first) if now <= end => {
-                        let frame = frames.remove(first).frame;
+                match frames.iter().position(|frame| frame.until < now) {
+                    Some(due) if now <= end => {
+                        let frame = frames.remove(due).frame;
                         let rest = UnderWay::Running { frames, place, ask, until: end };
                         self.runs.insert(worker, rest);
                         Due::Settle(frame)

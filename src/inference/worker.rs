@@ -16,7 +16,7 @@ use super::postprocess::{self, OutputError};
 use super::supervisor::Post;
 use crate::clock::Clock;
 use crate::course::{self, Course};
-use crate::frame::{Frame, Pace, Picture};
+use crate::frame::{Deadline, Frame, Pace, Picture};
 use crate::models::{Manifest, ModelId};
 use crate::onnx::{RunError, Session, Tensor, Terminator};
 use crate::outcome::{
@@ -68,7 +68,20 @@ impl Rider {
 
     /// Whether the frame can be answered without the run.
     pub(super) fn has_another_answer(&self) -> bool {
-        self.ongoing.as_ref().is_some_and(|ongoing| ongoing.course.can_do_without())
+        self.ongoing.as_ref().is_some_and(|ongoing| ongoing.course.has_another_answer())
+    }
+
+    /// By when the run has to be over.
+    fn due(&self) -> Deadline {
+        self.ticket.account().due(self.has_another_answer())
+    }
+
+    /// When a run has to begin to be in time; `None` where waiting does not count.
+    fn latest_start(&self, expected: Duration) -> Option<Instant> {
+        match self.ticket.account().pace {
+            Pace::Clock => self.due().instant().checked_sub(expected),
+            Pace::Work => None,
+        }
     }
 
     fn end(self, stop: Stop, outcome: Outcome) {
@@ -110,8 +123,7 @@ impl Job {
 
     /// When the run has to begin so that no frame is late; `None` where waiting does not count.
     fn latest_start(&self) -> Option<Instant> {
-        let of_frame = |rider: &Rider| latest_start(rider.ticket.account(), self.expected);
-        self.riders.iter().filter_map(of_frame).min()
+        self.riders.iter().filter_map(|rider| rider.latest_start(self.expected)).min()
     }
 
     /// Takes frames out, and their pictures.
@@ -250,9 +262,9 @@ impl Worker {
             if has_turn {
                 job.riders.iter_mut().for_each(|rider| rider.ticket.waited(now - prepared));
             }
-            let is_late = |rider: &Rider| match latest_start(rider.ticket.account(), expected) {
+            let is_late = |rider: &Rider| match rider.latest_start(expected) {
                 Some(latest) if !has_turn => latest <= now,
-                Some(_) | None => !rider.ticket.account().deadline.is_met_by(now + expected),
+                Some(_) | None => !rider.due().is_met_by(now + expected),
             };
             for mut rider in job.take_out(is_late) {
                 if !has_turn {
@@ -271,20 +283,23 @@ impl Worker {
     /// The end of a run that was not asked to end.
     fn conclude(&self, run: Run, in_time: Vec<Subject>, late: Vec<Subject>) {
         let mut endings = Endings::default();
-        let mut has_answered = false;
+        if let (true, Err(error)) = (in_time.is_empty(), &run.answers) {
+            // No frame is left to say so.
+            log::warn!(
+                model:% = self.manifest.id, reason = Stage::Inference.code();
+                "a late run of model {} has failed: {}", self.manifest.id, in_words(error)
+            );
+        }
         for Subject { mut rider, row, .. } in in_time {
             *rider.ticket.trace().timings.inference.get_or_insert_default() += run.cost.run;
             match run.answer(row) {
-                Ok(probabilities) => {
-                    has_answered = true;
-                    self.go_on(rider, &run, probabilities, &mut endings);
-                }
+                Ok(probabilities) => self.go_on(rider, &run, probabilities, &mut endings),
                 Err(failure) => endings.failed.push((rider, failure)),
             }
         }
-        let Run { lease, cost, .. } = run;
+        let Run { lease, cost, answers, .. } = run;
         // What a run took that no frame waited for counts, or the model would be held to be quick for ever.
-        if has_answered || endings.failed.is_empty() {
+        if answers.is_ok() {
             lease.finished_for_good(cost, endings.back, endings.answered);
         } else {
             drop(lease);
@@ -295,7 +310,7 @@ impl Worker {
         endings.classified.into_iter().for_each(|(ticket, answer)| {
             ticket.report(Outcome::Classified(answer));
         });
-        late.into_iter().for_each(|subject| subject.settle_late(self.clock.now()));
+        late.into_iter().for_each(|subject| self.post.settle_late(subject));
     }
 
     /// What becomes of a frame that a model has answered. One that gets one run is classified; for others
@@ -328,14 +343,6 @@ impl Worker {
     fn note_of(&self, run: &Run) -> outcome::Run {
         let (model, provider) = (self.manifest.id.clone(), self.session.provider());
         outcome::Run { model, provider, inference: run.cost.run, batch: run.frames }
-    }
-}
-
-/// When a run has to begin to be in time; `None` where waiting does not count.
-fn latest_start(account: &Account, expected: Duration) -> Option<Instant> {
-    match account.pace {
-        Pace::Clock => account.deadline.instant().checked_sub(expected),
-        Pace::Work => None,
     }
 }
 

@@ -258,13 +258,13 @@ impl<J> Scheduler<J> {
     }
 
     /// Goes through the jobs of a stream that wait for their first run, after what they would like may
-    /// have changed: `revise` gives the new offer, if any. Those that no model should run on any more
-    /// are given back.
+    /// have changed: `revise` gives the new offer, if any, and by when its run has to be over. Those that
+    /// no model should run on any more are given back.
     pub fn revise(
         &mut self,
         stream: &StreamName,
         now: Instant,
-        mut revise: impl FnMut(&mut J) -> Option<Offer>,
+        mut revise: impl FnMut(&mut J) -> Option<(Offer, Deadline)>,
     ) -> Vec<J> {
         let now = self.time(now);
         let Some(stream) = self.streams.find(stream) else { return Vec::new() };
@@ -277,12 +277,12 @@ impl<J> Scheduler<J> {
         for mut job in meant {
             match revise(&mut job.job) {
                 None => self.enqueue(job),
-                Some(offer) if offer.selection.ranking.is_empty() => {
+                Some((offer, _)) if offer.selection.ranking.is_empty() => {
                     self.give_back(&job);
                     self.streams.leave(stream, true);
                     over.push(job.job);
                 }
-                Some(offer) => self.offer_anew(job, offer, now),
+                Some((offer, due)) => self.offer_anew(job, offer, due, now),
             }
         }
         over
@@ -305,9 +305,9 @@ impl<J> Scheduler<J> {
         self.insert(waiting);
     }
 
-    fn offer_anew(&mut self, old: Waiting<J>, offer: Offer, now: Instant) {
+    fn offer_anew(&mut self, old: Waiting<J>, offer: Offer, due: Deadline, now: Instant) {
         self.give_back(&old);
-        let (standing, due) = (offer.standing(), (old.deadline, old.pace));
+        let (standing, due) = (offer.standing(), (due, old.pace));
         let selection = (standing, offer.selection);
         let waiting = self.waiting_job(old.job, old.stream, selection, due, old.submitted);
         let asked = self.asking(&waiting, now);
@@ -465,8 +465,18 @@ impl<J> Scheduler<J> {
                 self.commit(index, choice, company, &plan, &view)
             }
             Some((index, None)) => self.expire(index, Some(&plan), &view),
-            None => view.next_due().map_or(Decision::Idle, Decision::Later),
+            None => {
+                let wakes = view.next_due().into_iter().chain(self.next_answer(&view)).min();
+                wakes.map_or(Decision::Idle, Decision::Later)
+            }
         }
+    }
+
+    /// When the first of the jobs by the clock that have another answer is to go out with it.
+    fn next_answer(&self, view: &View) -> Option<Instant> {
+        let waits = |job: &&Waiting<J>| job.standing != Standing::New && job.pace == Pace::Clock;
+        let due = self.waiting.iter().filter(waits).map(|job| job.deadline.instant());
+        due.filter(|due| *due > view.now).min()
     }
 
     /// The first job that can get a run now, and what it gets: nothing, if it can do without and no run
@@ -499,7 +509,13 @@ impl<J> Scheduler<J> {
     }
 
     fn is_hopeless(&self, job: &Waiting<J>, view: &View) -> bool {
-        !self.quickest_of(job).any(|runner| view.is_in_time(job, runner))
+        let may_run = |runner: &Runner| match job.standing {
+            Standing::New => view.is_in_time(job, runner),
+            Standing::Covered | Standing::Answered => {
+                self.chance_if_startable(job, runner, view).is_some()
+            }
+        };
+        !self.quickest_of(job).any(may_run)
     }
 
     /// The quickest runners of the models that the job wishes for, one of each device.

@@ -87,8 +87,7 @@ impl Queue {
         }
         let now = self.clock.now();
         ticket.waited(now - arrived);
-        let account = ticket.account();
-        let due = if offer.is_covered { account.further_run_is_due() } else { account.deadline };
+        let due = ticket.account().due(offer.is_covered);
         let admission = state.scheduler.submit(task, &stream, offer, (due, pace), now);
         drop(state);
         self.changed.notify_all();
@@ -151,7 +150,9 @@ impl Queue {
         let now = self.clock.now();
         let over = state.scheduler.revise(stream, now, |task| {
             let course = task.course.as_deref_mut()?;
-            course.catch_up().then(|| course.offer())
+            let offer = course.catch_up().then(|| course.offer())?;
+            let due = task.frame.ticket.account().due(offer.is_covered);
+            Some((offer, due))
         });
         drop(state);
         if !over.is_empty() {
@@ -277,7 +278,7 @@ impl Lease {
         for (task, selection) in back {
             let account = task.frame.ticket.account();
             let stream = account.origin.id.stream.clone();
-            let due = (account.further_run_is_due(), account.pace);
+            let due = (account.due(true), account.pace);
             state.scheduler.submit_again(task, &stream, selection, due, now);
         }
         drop(state);

@@ -379,13 +379,14 @@ fn rather_the_middle_one() -> Selection {
     Selection { ranking, basis: Basis::Premodel }
 }
 
-/// What two hundred frames get that have 24 ms each, one after the other, and of which nothing is learnt.
-fn given_24_ms(is_covered: bool) -> Vec<String> {
+/// What two hundred frames with such a wish get that have 24 ms each, one after the other, and of which
+/// nothing is learnt.
+fn given_24_ms(wish: &Selection, is_covered: bool) -> Vec<String> {
     let (start, mut scheduler) = (Clock.now(), in_doubt());
     let chosen = |job| {
         let now = start + ms(100) * job;
         let (stream, due) = (StreamName::new("a"), (due(now, 24), Pace::Clock));
-        let offer = Offer { selection: rather_the_middle_one(), is_covered };
+        let offer = Offer { selection: wish.clone(), is_covered };
         scheduler.submit(job, &stream, offer, due, now);
         let (_, model, _, serial) = run(scheduler.next(now));
         scheduler.given_up(serial);
@@ -396,7 +397,7 @@ fn given_24_ms(is_covered: bool) -> Vec<String> {
 
 #[test]
 fn a_model_that_just_fits_is_tried_a_few_times_and_no_more() {
-    let models = given_24_ms(false);
+    let models = given_24_ms(&rather_the_middle_one(), false);
     let trials = models.iter().take_while(|model| *model == "middle").count();
     assert!((20..100).contains(&trials), "{trials}");
     assert!(models[trials..].iter().all(|model| model == "small"));
@@ -404,8 +405,16 @@ fn a_model_that_just_fits_is_tried_a_few_times_and_no_more() {
 
 #[test]
 fn a_frame_that_has_another_answer_may_try_a_model_that_just_fits_whenever_that_is_worth_it() {
-    assert!(given_24_ms(true).iter().all(|model| model == "middle"));
-    for (budget, expected) in [(29, "middle"), (24, "small")] {
+    for wish in [rather_the_middle_one(), ranking(&["middle"])] {
+        assert!(given_24_ms(&wish, true).iter().all(|model| model == "middle"));
+    }
+}
+
+#[test]
+fn a_job_that_comes_back_may_try_a_model_that_just_fits_if_no_other_waits() {
+    for (budget, another_waits, expected) in
+        [(26, false, "middle"), (24, false, "small"), (26, true, "small")]
+    {
         let (now, mut scheduler) = (Clock.now(), in_doubt());
         submit(&mut scheduler, 1, &["small"], budget, now);
         let (_, _, _, serial) = run(scheduler.next(now));
@@ -413,6 +422,10 @@ fn a_frame_that_has_another_answer_may_try_a_model_that_just_fits_whenever_that_
         scheduler.finished(serial, SMALL, run_of(5));
         let due = (due(now, budget), Pace::Clock);
         scheduler.submit_again(1, &stream, rather_the_middle_one(), due, later);
-        assert_eq!(run(scheduler.next(later)).1, expected, "{budget} ms: 5 are over");
+        if another_waits {
+            submit(&mut scheduler, 2, &["small"], 900, later);
+        }
+        let (job, model, ..) = run(scheduler.next(later));
+        assert_eq!((job, &*model), (1, expected), "{budget} ms, of which 5 are over");
     }
 }

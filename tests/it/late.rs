@@ -182,7 +182,8 @@ const LIGHT_GREY: Colour = [230; 3];
 fn a_frame_that_has_an_answer_keeps_it_when_its_further_run_is_late() {
     let scene = Scene::of(&[(LIGHT_GREY, 1)], "500ms");
     for (large, fenced) in [("loops_on_red", 0), ("stuck_on_red", 1)] {
-        for (pace, is_in_time) in [("", false), ("--realtime", true)] {
+        let by_the_clock = ["--realtime", "--realtime --scheduler newest-wins"];
+        for (pace, is_in_time) in [("", false), (by_the_clock[0], true), (by_the_clock[1], false)] {
             let models = with_knowledge(["colour", large], Some(quick_then_large(TimeFit::NONE)));
             let replay = scene.replay(&models, &format!("--policy adaptive --budget 400ms {pace}"));
             let finished = replay.run().with_code(0);

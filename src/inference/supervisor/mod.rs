@@ -4,8 +4,8 @@
 //! does not count any more ([`LateLimits`]), its frame is settled at once, whatever becomes of the
 //! run, and ONNX Runtime is asked to end the run, which it does between two nodes of the graph, if
 //! ever. Of frames that share a run each is settled at its own time, and the run asked to end with the
-//! last. A frame that has another answer is settled with it before its deadline; its run goes on as
-//! long as if it had none, so that what such runs take is known. The run keeps its place on the device
+//! last. A frame that has another answer is settled with it shortly before its deadline; its run may go
+//! on as long as if it had none, so that what such runs take is known. The run keeps its place on the device
 //! until it is over; the frame that is committed next waits for it.
 //!
 //! A worker that has not come back some time after that is *fenced*: its place is freed, jobs that
@@ -229,16 +229,26 @@ impl Supervisor {
 
     fn carry_out(self: &Arc<Self>, action: Action) {
         match action {
-            Action::Settle(subject) => subject.settle_late(self.clock.now()),
+            Action::Settle(subject) => self.settle_late(subject),
             Action::Terminate(ask, subjects) => {
                 ask();
-                subjects.into_iter().for_each(|subject| subject.settle_late(self.clock.now()));
+                subjects.into_iter().for_each(|subject| self.settle_late(subject));
             }
             Action::Fence(casualty) => self.fence(casualty),
             Action::GiveUp(model) => {
                 self.lose(&model, &format!("it was not built within {:?}", self.workshop.limit));
             }
         }
+    }
+
+    /// Ends a frame that waits no longer for its run. What is known of it the frames of its scene learn.
+    fn settle_late(&self, subject: Subject) {
+        let stream = subject.account().origin.id.stream.clone();
+        if subject.rider.has_another_answer() {
+            self.lock().counts.answered_without += 1;
+        }
+        subject.settle_late(self.clock.now());
+        self.queue.catch_up(&stream);
     }
 
     fn fence(self: &Arc<Self>, Casualty { model, lease, jobs, sequel }: Casualty) {
@@ -328,13 +338,9 @@ impl State {
 
     fn next(&mut self, now: Instant, mending_limit: Duration) -> Step {
         let next = match self.overruns.due(now) {
-            Due::Settle(subject) => {
-                self.note_late(&subject);
-                return Step::Act(Action::Settle(subject));
-            }
+            Due::Settle(subject) => return Step::Act(Action::Settle(subject)),
             Due::Terminate(ask, subjects) => {
                 self.counts.terminated += 1;
-                subjects.iter().for_each(|subject| self.note_late(subject));
                 return Step::Act(Action::Terminate(ask, subjects));
             }
             Due::Fence(worker, lease) => {
@@ -350,11 +356,6 @@ impl State {
             return Step::Act(Action::GiveUp(model.clone()));
         }
         Step::Sleep(next.into_iter().chain(self.mending.values().copied()).min())
-    }
-
-    /// Notes that a frame waits no longer for its run.
-    fn note_late(&mut self, subject: &Subject) {
-        self.counts.answered_without += u64::from(subject.rider.has_another_answer());
     }
 
     fn fence(

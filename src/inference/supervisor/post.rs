@@ -33,7 +33,7 @@ impl Post {
     pub fn begin(&self, subjects: Vec<Subject>, lease: Lease, ask: Ask) -> Watched<'_> {
         let supervisor = &self.supervisor;
         let limits = supervisor.limits;
-        let last = |frame: &Subject| limits.run_lasts_until(frame.account(), frame.start);
+        let last = |frame: &Subject| limits.run_may_last_until(frame.account(), frame.start);
         let end = subjects.iter().map(last).max().unwrap_or_else(|| supervisor.clock.now());
         let waiting = |frame: Subject| {
             let has_answer = frame.rider.has_another_answer();
@@ -50,6 +50,11 @@ impl Post {
             supervisor.changed.notify_all();
         }
         Watched { post: self, over: false }
+    }
+
+    /// Ends a frame that should not have waited so long for its run.
+    pub fn settle_late(&self, subject: Subject) {
+        self.supervisor.settle_late(subject);
     }
 
     /// Whether there will be no more jobs for any worker. A worker whose jobs ran out before that was taken
@@ -94,12 +99,7 @@ impl Watched<'_> {
 
     fn take(&self) -> Ended<Subject, Lease> {
         let supervisor = &self.post.supervisor;
-        let mut state = supervisor.lock();
-        let ended = state.overruns.end(self.post.worker, supervisor.clock.now());
-        if let Ended::Over { late, .. } = &ended {
-            late.iter().for_each(|subject| state.note_late(subject));
-        }
-        ended
+        supervisor.lock().overruns.end(self.post.worker, supervisor.clock.now())
     }
 }
 

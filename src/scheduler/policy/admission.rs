@@ -91,6 +91,11 @@ impl Plan {
         }
     }
 
+    /// Whether a job is kept for a device.
+    pub(super) fn has_first_on(&self, device: usize) -> bool {
+        self.first[device].is_some()
+    }
+
     /// Whether a run that takes some jobs together on a device which is busy as long, the first of them
     /// and others, makes no further kept job late that would be in time were the first one's run its
     /// own.

@@ -54,7 +54,8 @@ impl<J> Scheduler<J> {
     }
 
     /// Of the runners that are in time or may be tried, cost no other job its answer and are worth their
-    /// price, the one that is worth most; or why there is none.
+    /// price, the one that is worth most; or why there is none. One that is tried may last longer than
+    /// expected, so none is where a new job waits for the device.
     fn best_without_harm(&self, job: &Waiting<J>, plan: &Plan, view: &View) -> Result<usize, Stop> {
         let (mut best, mut stop) = (None::<(f32, usize)>, Stop::Failure);
         for wish in &job.wishes {
@@ -62,16 +63,22 @@ impl<J> Scheduler<J> {
                 break;
             }
             for &place in &self.of_model[wish.model] {
-                let Some(chance) = self.chance_if_startable(job, &self.runners[place], view) else {
+                let runner = &self.runners[place];
+                let Some(chance) = self.chance_if_startable(job, runner, view) else {
                     stop = if stop == Stop::Load { stop } else { Stop::Deadline };
                     continue;
                 };
                 stop = Stop::Load;
                 let worth = self.worth_apart(job, wish, place, chance);
                 let is_better = worth > best.map_or(0.0, |(most, _)| most);
-                if (is_better || job.pace == Pace::Work) && !self.does_harm(place, plan) {
+                let is_in_time = view.is_in_time(job, runner);
+                let does_harm =
+                    self.does_harm(place, plan) || !is_in_time && plan.has_first_on(runner.device);
+                if (is_better || job.pace == Pace::Work) && !does_harm {
                     best = Some((worth, place));
-                    break;
+                    if is_in_time {
+                        break;
+                    }
                 }
             }
         }

@@ -141,9 +141,8 @@ impl<J> Scheduler<J> {
                     continue;
                 }
                 let Some(chance) = self.chance_if_startable(job, runner, view) else { continue };
-                if view.is_in_time(job, runner)
-                    && quickest.is_none_or(|(least, ..)| runner.alone.work < least)
-                {
+                let is_in_time = view.is_in_time(job, runner);
+                if is_in_time && quickest.is_none_or(|(least, ..)| runner.alone.work < least) {
                     quickest = Some((runner.alone.work, rank, place));
                 }
                 let worth = match job.pace {
@@ -156,7 +155,10 @@ impl<J> Scheduler<J> {
                 if best.is_none_or(|(most, ..)| worth > most) {
                     best = Some((worth, rank, place));
                 }
-                break;
+                // One that takes more cores may be surer than one that is tried.
+                if is_in_time {
+                    break;
+                }
             }
         }
         let worth = best.map(|(worth, ..)| worth);

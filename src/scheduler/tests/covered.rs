@@ -77,8 +77,8 @@ fn what_is_revised_is_decided_anew() {
     submit(&mut scheduler, 1, &["large"], 300, now);
     submit(&mut scheduler, 2, &["large"], 400, now);
     let revise = |job: &mut u32| match *job {
-        0 => Some(Offer { selection: ranking(&[]), is_covered: true }),
-        1 => Some(gaining(0.4).into()),
+        0 => Some((Offer { selection: ranking(&[]), is_covered: true }, due(now, 200))),
+        1 => Some((gaining(0.4).into(), due(now, 300))),
         _ => None,
     };
     assert!(scheduler.revise(&b, now, revise).is_empty(), "no job is of that stream");
@@ -106,7 +106,8 @@ fn what_a_job_asked_for_and_does_not_need_is_taken_back() {
         for job in 0..3 {
             submit(&mut scheduler, 3 * round + job, &["large"], 10_000, now);
         }
-        let none = |_: &mut u32| Some(Offer { selection: ranking(&[]), is_covered: true });
+        let nothing = Offer { selection: ranking(&[]), is_covered: true };
+        let none = |_: &mut u32| Some((nothing.clone(), due(now, 10_000)));
         assert_eq!(scheduler.revise(&stream, now, none).len(), 3);
     }
     submit_covered(&mut scheduler, 99, 0.001, now);
@@ -123,4 +124,31 @@ fn a_covered_job_that_goes_without_raises_no_doubt_about_what_runs_take() {
     }
     submit(&mut scheduler, 1_000, &["small"], 9, now);
     assert_eq!(expired(scheduler.next(now)).0, 1_000, "10 ms do not fit into 9");
+}
+
+#[test]
+fn a_job_that_becomes_covered_is_due_when_its_other_answer_is() {
+    let (now, mut scheduler) = (Clock.now(), scheduler());
+    submit(&mut scheduler, 0, &["large"], 70, now);
+    let covered = |_: &mut u32| {
+        let offer = Offer { selection: ranking(&["large"]), is_covered: true };
+        Some((offer, due(now, 59)))
+    };
+    assert!(scheduler.revise(&StreamName::new("a"), now, covered).is_empty());
+    assert_eq!(expired(scheduler.next(now)).0, 0, "60 ms do not fit into 59");
+}
+
+#[test]
+fn a_job_that_has_an_answer_waits_no_longer_than_that_can_go_out() {
+    let (start, mut scheduler) = (Clock.now(), scheduler());
+    submit(&mut scheduler, 0, &["large"], 900, start);
+    let decision = scheduler.next(start);
+    begin(&mut scheduler, decision, start);
+    // It should be over, and nobody knows when it is.
+    let now = start + ms(60);
+    let stream = StreamName::new("c");
+    scheduler.submit_again(1, &stream, ranking(&["small"]), (due(now, 300), Pace::Clock), now);
+    assert_eq!(later(scheduler.next(now), now), 300);
+    assert_eq!(later(scheduler.next(now + ms(200)), now), 300);
+    assert!(matches!(scheduler.next(now + ms(301)), Decision::Settle { job: 1, .. }));
 }

@@ -299,7 +299,7 @@ impl Simulation {
             let job = &mut jobs[job as usize];
             assert!(job.stream == stream && job.runs == 0 && job.waits_since.is_some());
             job.is_covered = true;
-            Some(Offer { selection: selection.clone(), is_covered: true })
+            Some((Offer { selection: selection.clone(), is_covered: true }, job.deadline))
         });
         assert!(wholly || over.is_empty(), "a frame was given back that models may run on");
         over.into_iter().for_each(|job| self.settle(job));
