@@ -85,3 +85,14 @@ fn nobody_waits_for_a_turn_longer_than_he_wants_to() {
     drop((running.passengers, next.passengers));
     assert!([one, other].iter().all(|settled| settled.iter().count() == 1));
 }
+
+#[test]
+fn a_run_on_a_frame_that_has_another_answer_is_to_be_over_a_little_earlier() {
+    // 5 ms before the deadline, and such an answer goes out 10 ms before it.
+    for (is_covered, runs) in [(false, true), (true, false)] {
+        let queue = Queue::new(on_one_core(&[("long", run_of(9_995))]), Clock);
+        let (task, _settled) = task();
+        queue.submit(task, Offer { selection: ranking(&["long"]), is_covered });
+        assert_eq!(matches!(queue.next(), Some(Next::Run(_))), runs, "covered: {is_covered}");
+    }
+}
