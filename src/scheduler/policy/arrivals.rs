@@ -1,19 +1,35 @@
 //! When frames are to come, and what a run costs them.
 //!
-//! Streams are taken for periodic: the next frame of one comes a period after the latest, give or take
-//! what its periods have varied by, every instant between equally likely. Both are learnt. A run that
-//! goes on when a frame comes leaves it less time, and perhaps a worse model, or none.
+//! The next frame of a stream is expected in two ways: a period after the latest, or with the beat of
+//! a camera that is periodic, whose frames are each a little early or late by themselves. The beat is
+//! followed by a fading-memory filter (Morrison, "Introduction to Sequential Smoothing and Prediction",
+//! 1969). The way that was more exact lately counts, give or take what it was off by, every instant between
+//! equally likely. A run that goes on when a frame comes leaves it less time, and perhaps a worse model, or
+//! none, and those after it as well.
 
 use std::time::{Duration, Instant};
 
 use super::{Scheduler, View, Waiting};
 use crate::scheduler::machine::{Occupancy, Runner};
 
-/// Periods that are remembered: what one more weighs.
+/// Errors that are remembered: what one more weighs.
 const WEIGHT: f32 = 1.0 / 16.0;
 
-/// How far the uniform distribution goes from its mean, in standard deviations.
-const UNIFORM: f32 = 1.732_050_8;
+/// How the next frame is expected from the latest one alone.
+const FROM_LATEST: Gains = Gains { phase: 1.0, period: WEIGHT };
+
+/// How it is expected from the beat: the gains of a fading-memory filter with the discount
+/// theta = sqrt(1 - 1/16), 1 - theta^2 and (1 - theta)^2.
+const FROM_BEAT: Gains = Gains { phase: 1.0 / 16.0, period: 0.001_008 };
+
+/// How far around the expected instant frames come, in standard deviations. A uniform distribution goes to
+/// the square root of three; a fifth more, as the deviation is an estimate and a frame that takes the
+/// scheduler by surprise costs more than one that it waits for in vain.
+const AROUND: f32 = 1.2 * 1.732_050_8;
+
+/// A frame that has less time delays those after it: what runs cost the next frames, times this, is what
+/// they cost.
+const KNOCK_ON: f32 = 1.5;
 
 /// A stream that gave no frame for so long counts for none.
 const LATELY: Duration = Duration::from_secs(1);
@@ -27,12 +43,49 @@ struct Rhythm {
     latest: Instant,
     /// What the latest frame had until its deadline.
     left: f32,
-    /// The mean period, in seconds, once there were two frames.
-    period: Option<f32>,
-    /// The variance of periods.
+    /// Once there were two frames: when the next one is expected, in either way.
+    forecasts: Option<[Forecast; 2]>,
+}
+
+impl Rhythm {
+    /// When the next frame is expected, in the way that was more exact lately.
+    fn forecast(&self) -> Option<Forecast> {
+        let [from_latest, from_beat] = self.forecasts?;
+        Some(if from_beat.variance < from_latest.variance { from_beat } else { from_latest })
+    }
+}
+
+/// When a stream's next frame is expected; in seconds.
+#[derive(Clone, Copy, Debug)]
+struct Forecast {
+    /// By how much the latest frame was early, by the beat.
+    early: f32,
+    period: f32,
+    /// The mean square of by how much frames came earlier or later than expected.
     variance: f32,
-    /// How much earlier or later than after a period the next frame may come, in seconds.
-    around: f32,
+}
+
+/// What of an error goes into what is expected.
+#[derive(Clone, Copy)]
+struct Gains {
+    phase: f32,
+    period: f32,
+}
+
+impl Forecast {
+    /// A frame came so long after the one before.
+    fn learn(&mut self, took: f32, gains: Gains) {
+        let off = took - self.early - self.period;
+        self.variance += WEIGHT * (off * off - self.variance);
+        if off.abs() > self.period / 2.0 {
+            // Another rate, or a frame that is missing: the beat starts anew with this frame.
+            self.early = 0.0;
+            self.period += WEIGHT * off;
+        } else {
+            self.early = (gains.phase - 1.0) * off;
+            self.period += gains.period * off;
+        }
+    }
 }
 
 /// By stream: how its frames come.
@@ -63,18 +116,17 @@ impl Arrivals {
         let left = left.as_secs_f32();
         let rhythm = &mut self.rhythms[stream];
         let Some(known) = rhythm else {
-            let (period, variance, around) = (None, 0.0, 0.0);
-            *rhythm = Some(Rhythm { latest: now, left, period, variance, around });
+            *rhythm = Some(Rhythm { latest: now, left, forecasts: None });
             return;
         };
         let took = now.saturating_duration_since(known.latest).as_secs_f32();
-        match &mut known.period {
-            None => known.period = Some(took),
-            Some(period) => {
-                let off = took - *period;
-                *period += WEIGHT * off;
-                known.variance += WEIGHT * (off * off - known.variance);
-                known.around = (UNIFORM * known.variance.sqrt()).min(*period);
+        match &mut known.forecasts {
+            None => {
+                known.forecasts = Some([Forecast { early: 0.0, period: took, variance: 0.0 }; 2]);
+            }
+            Some([from_latest, from_beat]) => {
+                from_latest.learn(took, FROM_LATEST);
+                from_beat.learn(took, FROM_BEAT);
             }
         }
         (known.latest, known.left) = (now, left);
@@ -95,10 +147,11 @@ impl Arrivals {
     /// The next frames of streams that may come within so many seconds.
     pub(super) fn within(&self, seconds: f32, now: Instant) -> Vec<Expected> {
         let next = self.rhythms.iter().flatten().filter_map(|rhythm| {
-            let period = rhythm.period?;
-            let passed = now.saturating_duration_since(rhythm.latest).as_secs_f32();
-            let latest = period + rhythm.around - passed;
-            let earliest = (period - rhythm.around - passed).max(0.0);
+            let Forecast { early, period, variance } = rhythm.forecast()?;
+            let around = (AROUND * variance.sqrt()).min(period);
+            let passed = now.saturating_duration_since(rhythm.latest).as_secs_f32() - early;
+            let latest = period + around - passed;
+            let earliest = (period - around - passed).max(0.0);
             let comes = latest > 0.0 && earliest < seconds;
             comes.then_some(Expected { earliest, latest, left: rhythm.left })
         });
@@ -147,7 +200,7 @@ impl Toll {
             let steps = self.steps.iter().filter(|step| step.needs <= frame.left);
             steps.map(|step| step.value * frame.before(busy - frame.left + step.needs)).sum()
         };
-        self.expected.iter().map(of_frame).sum()
+        KNOCK_ON * self.expected.iter().map(of_frame).sum::<f32>()
     }
 }
 
@@ -224,20 +277,48 @@ mod tests {
         assert_eq!(arrivals.within(9.0, now + ms(31)), [], "a camera that stopped");
     }
 
+    /// What is expected after frames that come so many milliseconds apart, one after the other, and 10 s
+    /// after the latest.
+    fn expected_after(apart: impl IntoIterator<Item = u64>) -> Expected {
+        let (mut now, mut arrivals) = (Clock.now(), Arrivals::default());
+        arrivals.note(0, ms(50), now);
+        for apart in apart {
+            now += ms(apart);
+            arrivals.note(0, ms(50), now);
+        }
+        let expected = arrivals.within(10.0, now);
+        assert_eq!(expected.len(), 1, "{expected:?}");
+        expected[0]
+    }
+
     #[test]
     fn what_varies_is_expected_between_two_instants() {
-        let (start, mut arrivals) = (Clock.now(), Arrivals::default());
-        let mut now = start;
-        for frame in 0..200 {
-            arrivals.note(0, ms(50), now);
-            now += ms(if frame % 2 == 0 { 30 } else { 50 });
+        let expected @ Expected { earliest, latest, .. } =
+            expected_after((0..200).map(|frame| [30, 50, 50, 30][frame * frame % 7 % 4]));
+        assert!((0.0..0.03).contains(&earliest) && (0.05..0.07).contains(&latest), "{expected:?}");
+        assert_eq!(expected.before(earliest), 0.0);
+        assert!((expected.before((earliest + latest) / 2.0) - 0.5).abs() < 1e-3);
+        assert_eq!(expected.before(latest), 1.0);
+    }
+
+    #[test]
+    fn a_frame_after_an_early_one_is_expected_with_the_beat() {
+        // Every other frame is 5 ms early, the last one is.
+        let Expected { earliest, latest, .. } =
+            expected_after((0..400).map(|frame| [50, 30][frame % 2]));
+        let (middle, around) = ((earliest + latest) / 2.0, (latest - earliest) / 2.0);
+        assert!((middle - 0.045).abs() < 0.001, "{middle}");
+        assert!((around - AROUND * 0.005).abs() < 0.001, "{around}");
+    }
+
+    #[test]
+    fn another_rate_is_followed_within_some_seconds() {
+        for apart in [20, 90] {
+            let rates = (0..100).map(|_| 40).chain((0..100).map(|_| apart));
+            let Expected { earliest, latest, .. } = expected_after(rates);
+            let off = (earliest + latest) / 2.0 - apart as f32 / 1000.0;
+            assert!(off.abs() < 0.002 && latest - earliest < 0.01, "{earliest} {latest}");
         }
-        let expected = arrivals.within(9.0, now - ms(50));
-        let [Expected { earliest, latest, .. }] = expected[..] else { panic!("{expected:?}") };
-        assert!((0.018..0.026).contains(&earliest) && (0.054..0.062).contains(&latest));
-        assert_eq!(expected[0].before(earliest), 0.0);
-        assert!((expected[0].before((earliest + latest) / 2.0) - 0.5).abs() < 1e-3);
-        assert_eq!(expected[0].before(latest), 1.0);
     }
 
     #[test]
@@ -250,7 +331,7 @@ mod tests {
         ];
         let toll = Toll { expected: vec![frame], steps };
         assert_eq!(toll.of(0.015), 0.0, "45 ms are enough for what it could have had");
-        assert_eq!(toll.of(0.03), 0.2);
-        assert_eq!(toll.of(0.06), 0.7, "nothing fits");
+        assert_eq!(toll.of(0.03), KNOCK_ON * 0.2);
+        assert_eq!(toll.of(0.06), KNOCK_ON * 0.7, "nothing fits");
     }
 }
