@@ -119,6 +119,11 @@ impl Runner {
         self.alone.expected.total() + self.alone.spread
     }
 
+    /// The core time that a run takes at most, with that probability.
+    pub(super) fn longest_work(&self) -> Duration {
+        self.alone.work + self.alone.spread * self.cores as u32
+    }
+
     /// Takes over what its device has learnt.
     fn learn(&mut self, estimator: &Estimator) {
         self.alone = Load::of(self.id, self.cores, estimator);

@@ -26,7 +26,7 @@ use crate::premodel::Selection;
 
 use admission::Plan;
 use arrivals::Arrivals;
-use choice::Choice;
+use choice::{Choice, Wish};
 use company::Company;
 pub use glance::{DeviceGlance, Glance, RunnerGlance};
 pub use job::Offer;
@@ -58,6 +58,8 @@ pub struct Scheduler<J> {
     /// In the order in which they are decided.
     waiting: VecDeque<Waiting<J>>,
     next_serial: u64,
+    /// What the latest new job by the clock would like to have.
+    usual: Vec<Wish>,
     /// The latest time that came in.
     latest: Option<Instant>,
     /// Whether decisions say what they chose from.
@@ -192,6 +194,7 @@ impl<J> Scheduler<J> {
             streams,
             waiting,
             next_serial,
+            usual: Vec::new(),
             latest: None,
             explains: false,
             discipline: Discipline::default(),
@@ -240,11 +243,12 @@ impl<J> Scheduler<J> {
         let (stream, offer) = (self.streams.place(stream), offer.into());
         let oldest = if self.is_full_at(stream) { self.oldest_of(stream) } else { None };
         let displaced = oldest.map(|index| self.remove(index, false).job);
-        if due.1 == Pace::Clock {
-            self.arrivals.note(stream, due.0.remaining(now), now);
-        }
         let selection = (offer.standing(), offer.selection);
         let waiting = self.waiting_job(job, stream, selection, due, now);
+        if waiting.pace == Pace::Clock {
+            self.arrivals.note(stream, waiting.deadline.remaining(now), now);
+            self.usual.clone_from(&waiting.wishes);
+        }
         let asked = self.asking(&waiting, now);
         self.insert(Waiting { asked, ..waiting });
         displaced.map_or(Admission::Waits, Admission::Displaced)
@@ -466,16 +470,16 @@ impl<J> Scheduler<J> {
             }
             Some((index, None)) => self.expire(index, Some(&plan), &view),
             None => {
-                let wakes = view.next_due().into_iter().chain(self.next_answer(&view)).min();
+                let wakes = view.next_due().into_iter().chain(self.next_deadline(&view)).min();
                 wakes.map_or(Decision::Idle, Decision::Later)
             }
         }
     }
 
-    /// When the first of the jobs by the clock that have another answer is to go out with it.
-    fn next_answer(&self, view: &View) -> Option<Instant> {
-        let waits = |job: &&Waiting<J>| job.standing != Standing::New && job.pace == Pace::Clock;
-        let due = self.waiting.iter().filter(waits).map(|job| job.deadline.instant());
+    /// When the first of the jobs by the clock expires, or is to go out with the answer that it has.
+    fn next_deadline(&self, view: &View) -> Option<Instant> {
+        let by_clock = self.waiting.iter().filter(|job| job.pace == Pace::Clock);
+        let due = by_clock.map(|job| job.deadline.instant());
         due.filter(|due| *due > view.now).min()
     }
 
@@ -491,7 +495,8 @@ impl<J> Scheduler<J> {
         of_work.map(|(index, _)| index)
     }
 
-    /// The first new job that no model can answer in time.
+    /// The first new job that no model can answer in time, even if what runs now is over when expected: that
+    /// it may last longer is no reason to give the job up before it does.
     fn first_hopeless(&self, view: &View) -> Option<usize> {
         let is_by_clock = self.waiting.back().is_some_and(|job| job.pace == Pace::Clock);
         let slowest = view.prospects.iter().map(|run| run.latest_finish).max();
@@ -510,7 +515,7 @@ impl<J> Scheduler<J> {
 
     fn is_hopeless(&self, job: &Waiting<J>, view: &View) -> bool {
         let may_run = |runner: &Runner| match job.standing {
-            Standing::New => view.is_in_time(job, runner),
+            Standing::New => view.could_be_in_time(job, runner),
             Standing::Covered | Standing::Answered => {
                 self.chance_if_startable(job, runner, view).is_some()
             }

@@ -1,6 +1,6 @@
 //! Whether a job that came back gets another run: only if that harms no other and is worth its price.
 
-use super::choice::{Choice, Wish};
+use super::choice::Choice;
 use super::{Decision, Plan, Scheduler, Standing, View, Waiting};
 use crate::frame::Pace;
 use crate::outcome::{Reason, Stop};
@@ -58,6 +58,8 @@ impl<J> Scheduler<J> {
     /// expected, so none is where a new job waits for the device.
     fn best_without_harm(&self, job: &Waiting<J>, plan: &Plan, view: &View) -> Result<usize, Stop> {
         let (mut best, mut stop) = (None::<(f32, usize)>, Stop::Failure);
+        // What harms a frame that waits is ruled out below.
+        let costs = self.costs(job, None, view.horizon(), view);
         for wish in &job.wishes {
             if best.is_some_and(|(most, _)| wish.value <= most) {
                 break;
@@ -69,7 +71,7 @@ impl<J> Scheduler<J> {
                     continue;
                 };
                 stop = Stop::Load;
-                let worth = self.worth_apart(job, wish, place, chance);
+                let worth = wish.worth(job.pace, chance, || costs.of(runner, view));
                 let is_better = worth > best.map_or(0.0, |(most, _)| most);
                 let is_in_time = view.is_in_time(job, runner);
                 let does_harm =
@@ -85,25 +87,11 @@ impl<J> Scheduler<J> {
         best.map(|(_, place)| place).ok_or(stop)
     }
 
-    /// What a run is worth to a job at the price that it was asked at, whatever else waits.
-    pub(super) fn worth_apart(
-        &self,
-        job: &Waiting<J>,
-        wish: &Wish,
-        place: usize,
-        chance: f32,
-    ) -> f32 {
-        match job.pace {
-            Pace::Clock => wish.value * chance - self.price_of(place, job.asked.work),
-            Pace::Work => wish.value,
-        }
-    }
-
-    /// Whether a run would make a new job miss its deadline, or cost a stream that already has as
+    /// Whether a run may make a new job miss its deadline, or cost a stream that already has as
     /// many waiting as it may a further frame.
     fn does_harm(&self, place: usize, plan: &Plan) -> bool {
         let runner = &self.runners[place];
-        !plan.has_room_besides(runner.alone.work, runner.device) || self.is_crowded()
+        !plan.has_room_besides(runner.longest_work(), runner.device) || self.is_crowded()
     }
 
     /// Whether a stream has as many jobs waiting as it may.

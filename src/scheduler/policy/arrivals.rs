@@ -9,7 +9,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Scheduler, View, Waiting};
+use super::{Scheduler, Standing, View, Waiting};
 use crate::scheduler::machine::{Occupancy, Runner};
 
 /// Errors that are remembered: what one more weighs.
@@ -206,7 +206,7 @@ impl Toll {
 
 impl<J> Scheduler<J> {
     /// What runs that are over by then cost the frames to come, which are taken to wish for what this
-    /// job does.
+    /// job does, or what the latest new one did.
     pub(super) fn toll(&self, job: &Waiting<J>, horizon: Instant, view: &View) -> Toll {
         let horizon = horizon.saturating_duration_since(view.now).as_secs_f32();
         let expected = self.arrivals.within(horizon, view.now);
@@ -214,7 +214,12 @@ impl<J> Scheduler<J> {
             return Toll { expected, steps: Vec::new() };
         }
         let mut steps: Vec<Step> = Vec::new();
-        for wish in &job.wishes {
+        // What a job that has an answer would like is to better it, not to have one.
+        let wishes = match job.standing {
+            Standing::New | Standing::Covered => &job.wishes,
+            Standing::Answered => &self.usual,
+        };
+        for wish in wishes {
             let needs =
                 self.of_model[wish.model].iter().map(|&place| self.runners[place].longest());
             let Some(needs) = needs.min() else { continue };

@@ -11,12 +11,24 @@ use crate::scheduler::machine::Runner;
 use crate::scheduler::trials::Trial;
 
 /// A model that a job would like to have.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Wish {
     /// The share of right answers that it is expected to bring; never more than that of a wish
     /// before it, so that at no price the first is the best.
     pub(super) value: f32,
     /// Its number.
     pub(super) model: usize,
+}
+
+impl Wish {
+    /// What a run of the model is worth that is in time with this probability and costs other frames so
+    /// much.
+    pub(super) fn worth(&self, pace: Pace, chance: f32, cost: impl FnOnce() -> f32) -> f32 {
+        match pace {
+            Pace::Clock => self.value * chance - cost(),
+            Pace::Work => self.value,
+        }
+    }
 }
 
 /// What a job gets.
@@ -29,8 +41,8 @@ pub(super) struct Choice {
 pub(super) struct Costs<'a> {
     /// By device: what a second is worth to the frames to come, as far as the backlog tells.
     prices: Vec<f32>,
-    /// By device: what a second is worth to the frames that wait.
-    clearing: &'a [f32],
+    /// By device: what a second is worth to the frames that wait, if they count.
+    clearing: Option<&'a [f32]>,
     toll: Toll,
 }
 
@@ -42,7 +54,8 @@ impl Costs<'_> {
 
     /// What a run of so much work costs that leaves no core free for so long.
     pub(super) fn of_run(&self, device: usize, work: Duration, busy: Duration) -> f32 {
-        let price = self.clearing[device].max(self.prices[device]);
+        let clearing = self.clearing.map_or(0.0, |prices| prices[device]);
+        let price = clearing.max(self.prices[device]);
         let toll = self.toll.of(busy.as_secs_f32());
         // In an overload both tell of the same frames.
         toll.max(price * work.as_secs_f32())
@@ -102,23 +115,17 @@ impl<J> Scheduler<J> {
         self.devices.iter().map(|device| device.price.per_second(asked)).collect()
     }
 
-    /// What runs of a job cost other frames that are over by then.
+    /// What runs of a job cost other frames that are over by then; those that wait only with their plan.
     pub(super) fn costs<'a>(
         &self,
         job: &Waiting<J>,
-        plan: &'a Plan,
+        plan: Option<&'a Plan>,
         horizon: Instant,
         view: &View,
     ) -> Costs<'a> {
         let prices = self.prices(job.asked.work);
-        Costs { prices, clearing: &plan.prices, toll: self.toll(job, horizon, view) }
-    }
-
-    /// What a run costs the frames to come, as a share of right answers, if the frame has asked for
-    /// `asked` core time before.
-    pub(super) fn price_of(&self, place: usize, asked: Duration) -> f32 {
-        let runner = &self.runners[place];
-        self.devices[runner.device].price.per_second(asked) * runner.alone.work.as_secs_f32()
+        let clearing = plan.map(|plan| &plan.prices[..]);
+        Costs { prices, clearing, toll: self.toll(job, horizon, view) }
     }
 
     /// The best that a new job can get on the devices that are open: of the runs that are in time or
@@ -127,7 +134,7 @@ impl<J> Scheduler<J> {
     /// do without and that is worth more; `None` if no device is open to it.
     pub(super) fn choose(&self, index: usize, plan: &Plan, view: &View) -> Option<Option<Choice>> {
         let job = &self.waiting[index];
-        let costs = self.costs(job, plan, view.horizon(), view);
+        let costs = self.costs(job, Some(plan), view.horizon(), view);
         let mut best: Option<(f32, usize, usize)> = None;
         let mut quickest: Option<(Duration, usize, usize)> = None;
         for (rank, wish) in job.wishes.iter().enumerate() {
@@ -145,13 +152,11 @@ impl<J> Scheduler<J> {
                 if is_in_time && quickest.is_none_or(|(least, ..)| runner.alone.work < least) {
                     quickest = Some((runner.alone.work, rank, place));
                 }
-                let worth = match job.pace {
-                    Pace::Clock if !plan.has_room_for(runner.alone.work, index, runner.device) => {
-                        continue;
-                    }
-                    Pace::Clock => wish.value * chance - costs.of(runner, view),
-                    Pace::Work => wish.value,
-                };
+                let has_room = plan.has_room_for(runner.alone.work, index, runner.device);
+                if job.pace == Pace::Clock && !has_room {
+                    continue;
+                }
+                let worth = wish.worth(job.pace, chance, || costs.of(runner, view));
                 if best.is_none_or(|(most, ..)| worth > most) {
                     best = Some((worth, rank, place));
                 }

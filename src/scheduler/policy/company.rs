@@ -129,7 +129,7 @@ impl<J> Scheduler<J> {
             && !party.places.contains(&place)
             && !self.learns_from(job, party);
         let rank = self.rank_of(job, runner).filter(|_| may)?;
-        let costs = self.costs(job, plan, view.horizon().max(next.finish), view);
+        let costs = self.costs(job, Some(plan), view.horizon().max(next.finish), view);
         let cost_of = |run: Shared| {
             costs.of_run(runner.device, run.load.work, view.busy_until(run.finish, runner))
         };

@@ -2,7 +2,6 @@
 
 use super::choice::{Costs, Wish};
 use super::{Plan, Scheduler, Standing, View, Waiting};
-use crate::frame::Pace;
 use crate::outcome::Considered;
 use crate::scheduler::machine::Runner;
 
@@ -18,13 +17,14 @@ impl<J> Scheduler<J> {
         if !self.explains {
             return Vec::new();
         }
-        let costs = plan.map(|plan| self.costs(job, plan, view.horizon(), view));
+        let plan = plan.filter(|_| job.standing != Standing::Answered);
+        let costs = self.costs(job, plan, view.horizon(), view);
         let places = |model: usize| self.of_model[model].iter().copied();
         let runs = job.wishes.iter().flat_map(|wish| places(wish.model).map(move |at| (wish, at)));
         let considered = runs.map(|(wish, place)| {
             let runner = &self.runners[place];
             let device = &self.devices[runner.device];
-            let utility = self.utility(job, wish, runner, costs.as_ref(), view);
+            let utility = self.utility(job, wish, runner, &costs, view);
             let (begin, finish) = view.expected(job, runner);
             Considered {
                 model: runner.model.clone(),
@@ -44,16 +44,11 @@ impl<J> Scheduler<J> {
         job: &Waiting<J>,
         wish: &Wish,
         runner: &Runner,
-        costs: Option<&Costs<'_>>,
+        costs: &Costs<'_>,
         view: &View,
     ) -> f32 {
         let startable = self.chance_if_startable(job, runner, view);
         let chance = startable.unwrap_or_else(|| self.chance(job, runner, view));
-        match (job.standing, costs) {
-            (Standing::New | Standing::Covered, Some(costs)) if job.pace == Pace::Clock => {
-                wish.value * chance - costs.of(runner, view)
-            }
-            _ => self.worth_apart(job, wish, runner.place, chance),
-        }
+        wish.worth(job.pace, chance, || costs.of(runner, view))
     }
 }

@@ -95,8 +95,20 @@ impl View {
         due.filter(|due| *due > self.now).min()
     }
 
+    /// Whether a run of a job, decided now, is in time with the probability that is asked for.
     pub(super) fn is_in_time<J>(&self, job: &Waiting<J>, runner: &Runner) -> bool {
         job.deadline.is_met_by(self.latest_finish(job, runner))
+    }
+
+    /// The same once what runs before is over, if that is when it is expected to be.
+    pub(super) fn could_be_in_time<J>(&self, job: &Waiting<J>, runner: &Runner) -> bool {
+        match job.pace {
+            Pace::Clock => {
+                let finish = self.prospects[runner.place].finish;
+                job.deadline.is_met_by(finish + runner.alone.spread)
+            }
+            Pace::Work => self.is_in_time(job, runner),
+        }
     }
 
     /// When a run of this job is expected to begin, its tensor made, and to end; by the time that the

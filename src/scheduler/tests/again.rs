@@ -84,6 +84,35 @@ fn a_further_run_that_costs_another_frame_its_answer_is_not_made() {
 }
 
 #[test]
+fn a_further_run_that_may_last_too_long_for_a_frame_that_waits_is_not_made() {
+    let now = Clock.now();
+    for (budget, expected) in [(80, "large"), (70, "middle")] {
+        let mut scheduler = that_is(OnTime::default());
+        let later = come_back(&mut scheduler, 1, 900, now);
+        submit(&mut scheduler, 2, &["small"], budget, later);
+        assert_eq!(run(scheduler.next(later)).1, expected, "the other has {budget} ms");
+    }
+}
+
+#[test]
+fn a_further_run_that_costs_a_frame_to_come_its_answer_is_not_made() {
+    let now = Clock.now();
+    // A frame every 30 ms, the next of which comes 15 ms after the job is back.
+    for (budget, expected) in [(200, "large"), (40, "middle")] {
+        let mut scheduler = scheduler();
+        for frame in 0..20 {
+            let (at, stream) = (now + ms(30 * frame), StreamName::new("b"));
+            let due = (due(at, budget), Pace::Clock);
+            scheduler.submit(0, &stream, ranking(&["small"]), due, at);
+            let (_, _, _, serial) = run(scheduler.next(at));
+            scheduler.finished(serial, SMALL, run_of(5));
+        }
+        let later = come_back(&mut scheduler, 1, 900, now + ms(30 * 19 + 10));
+        assert_eq!(run(scheduler.next(later)).1, expected, "the others have {budget} ms");
+    }
+}
+
+#[test]
 fn a_frame_that_is_lost_anyway_holds_no_further_run_up() {
     let now = Clock.now();
     let mut scheduler = scheduler();

@@ -221,3 +221,32 @@ fn a_long_run_makes_way_for_a_frame_that_is_expected() {
     assert_eq!(chosen_before_another(false), "large");
     assert_ne!(chosen_before_another(true), "large");
 }
+
+#[test]
+fn a_frame_is_not_given_up_because_what_runs_might_last_longer() {
+    let now = Clock.now();
+    for is_over_in_time in [true, false] {
+        let mut scheduler = that_is(OnTime::default());
+        submit(&mut scheduler, 1, &["large"], 900, now);
+        let (_, _, _, serial) = run(scheduler.next(now));
+        scheduler.started(serial, now);
+        submit(&mut scheduler, 2, &["small"], 68, now);
+        assert_eq!(later(scheduler.next(now), now), 68, "it waits to see");
+        if is_over_in_time {
+            scheduler.finished(serial, LARGE, run_of(60));
+            assert_eq!(run(scheduler.next(now + ms(60))).0, 2);
+        } else {
+            assert_eq!(expired(scheduler.next(now + ms(69))).0, 2);
+        }
+    }
+}
+
+#[test]
+fn a_frame_that_what_runs_leaves_no_time_for_expires_at_once() {
+    let (now, mut scheduler) = (Clock.now(), that_is(OnTime::default()));
+    submit(&mut scheduler, 1, &["large"], 900, now);
+    let (_, _, _, serial) = run(scheduler.next(now));
+    scheduler.started(serial, now);
+    submit(&mut scheduler, 2, &["small"], 64, now);
+    assert_eq!(expired(scheduler.next(now)).0, 2);
+}
