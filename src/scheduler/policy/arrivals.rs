@@ -282,8 +282,7 @@ mod tests {
         assert_eq!(arrivals.within(9.0, now + ms(31)), [], "a camera that stopped");
     }
 
-    /// What is expected after frames that come so many milliseconds apart, one after the other, and 10 s
-    /// after the latest.
+    /// When the next frame is expected after some that came so many milliseconds apart.
     fn expected_after(apart: impl IntoIterator<Item = u64>) -> Expected {
         let (mut now, mut arrivals) = (Clock.now(), Arrivals::default());
         arrivals.note(0, ms(50), now);
