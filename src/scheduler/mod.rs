@@ -17,7 +17,7 @@
 //!   worth most when the time it takes is paid for. A second's price is what it is worth to the
 //!   frames that are still to come (`price`); it is 0 until more is asked for than the cores can do.
 //!   Frames that are expected while the run goes on (`policy::arrivals`) count with what they would
-//!   lose by waiting for it.
+//!   lose by waiting for it, and in an overload those that would wait for these (`policy::knock_on`).
 //! - A frame that no model can answer in time expires at once, at no cost.
 //! - A frame that comes back with an answer is decided first. It gets another run if one fits its
 //!   deadline, is worth its price and costs no frame that waits its own; else its answer goes out.

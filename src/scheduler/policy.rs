@@ -8,6 +8,7 @@ mod company;
 mod explain;
 mod glance;
 mod job;
+mod knock_on;
 mod newest_wins;
 mod view;
 

@@ -38,7 +38,7 @@ const LARGEST: f64 = 0.8;
 /// The share of a device that is left free where many streams share it.
 const RESERVE: f64 = 0.075;
 
-/// What one more frame weighs in [`Price::share`].
+/// What one more frame weighs in the means.
 const WEIGHT: f64 = 1.0 / 64.0;
 
 /// The price of a device's time.
@@ -49,6 +49,8 @@ pub(super) struct Price {
     updated: Option<Instant>,
     /// The mean share of the time until their deadlines for which frames would like to have a core.
     share: f64,
+    /// The mean core time that frames would like to have, in seconds.
+    work: f64,
 }
 
 impl Price {
@@ -65,6 +67,7 @@ impl Price {
     pub(super) fn ask_of(&mut self, work: Duration, left: Duration) {
         let share = work.as_secs_f64() / left.max(work).as_secs_f64().max(f64::MIN_POSITIVE);
         self.share += WEIGHT * (share - self.share);
+        self.work += WEIGHT * (work.as_secs_f64() - self.work);
         self.ask(work);
     }
 
@@ -76,6 +79,16 @@ impl Price {
     /// A frame that asked for so much does without.
     pub(super) fn take_back(&mut self, work: Duration) {
         self.backlog = (self.backlog - work.as_secs_f64()).max(0.0);
+    }
+
+    /// The core time that frames lately would have liked to have, in the mean.
+    pub(super) fn usual_work(&self) -> Duration {
+        Duration::from_secs_f64(self.work)
+    }
+
+    /// Shares of right answers that a second of a core is worth to all frames.
+    pub(super) fn of_a_second(&self) -> f32 {
+        self.per_second(Duration::ZERO)
     }
 
     /// Shares of right answers that a second of a core is worth to all frames but one that has asked

@@ -9,6 +9,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::choice::Wish;
 use super::{Scheduler, Standing, View, Waiting};
 use crate::scheduler::machine::{Occupancy, Runner};
 
@@ -100,11 +101,11 @@ pub(super) struct Arrivals {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Expected {
     /// No earlier than this.
-    earliest: f32,
+    pub(super) earliest: f32,
     /// No later than this.
-    latest: f32,
+    pub(super) latest: f32,
     /// What it will have until its deadline.
-    left: f32,
+    pub(super) left: f32,
 }
 
 impl Arrivals {
@@ -157,9 +158,32 @@ impl Arrivals {
         });
         next.collect()
     }
+
+    /// So many of the next frames of streams, those that are expected first.
+    pub(super) fn first(&self, count: usize, now: Instant) -> Vec<Expected> {
+        let mut next = self.within(f32::INFINITY, now);
+        let sooner = |one: &Expected, other: &Expected| one.middle().total_cmp(&other.middle());
+        if next.len() > count {
+            next.select_nth_unstable_by(count, sooner);
+            next.truncate(count);
+        }
+        next.sort_unstable_by(sooner);
+        next
+    }
 }
 
 impl Expected {
+    /// When it comes, in the mean.
+    pub(super) fn middle(&self) -> f32 {
+        (self.earliest + self.latest) / 2.0
+    }
+
+    /// The share of a right answer that it loses of these steps if no core is free for so many seconds.
+    pub(super) fn loses(&self, steps: &[Step], busy: f32) -> f32 {
+        let steps = steps.iter().filter(|step| step.needs <= self.left);
+        steps.map(|step| step.value * self.before(busy - self.left + step.needs)).sum()
+    }
+
     /// The probability that it comes before so many seconds have passed.
     fn before(&self, seconds: f32) -> f32 {
         if seconds <= self.earliest {
@@ -174,9 +198,11 @@ impl Expected {
 
 /// What less time means to a frame: with less than `needs` seconds it loses `value`.
 #[derive(Clone, Copy, Debug)]
-struct Step {
-    needs: f32,
-    value: f32,
+pub(super) struct Step {
+    pub(super) needs: f32,
+    pub(super) value: f32,
+    /// The core time that it takes, in seconds.
+    pub(super) work: f32,
 }
 
 /// What runs cost the frames to come.
@@ -196,42 +222,48 @@ impl Toll {
 
     /// The share of right answers that frames to come lose if no core is free for so many seconds.
     pub(super) fn of(&self, busy: f32) -> f32 {
-        let of_frame = |frame: &Expected| -> f32 {
-            let steps = self.steps.iter().filter(|step| step.needs <= frame.left);
-            steps.map(|step| step.value * frame.before(busy - frame.left + step.needs)).sum()
-        };
-        KNOCK_ON * self.expected.iter().map(of_frame).sum::<f32>()
+        let lost = self.expected.iter().map(|frame| frame.loses(&self.steps, busy));
+        KNOCK_ON * lost.sum::<f32>()
     }
 }
 
 impl<J> Scheduler<J> {
-    /// What runs that are over by then cost the frames to come, which are taken to wish for what this
-    /// job does, or what the latest new one did.
-    pub(super) fn toll(&self, job: &Waiting<J>, horizon: Instant, view: &View) -> Toll {
+    /// What the frames to come are taken to wish for: what this job does, or what the latest new one did.
+    pub(super) fn wishes_to_come<'a>(&'a self, job: &'a Waiting<J>) -> &'a [Wish] {
+        match job.standing {
+            Standing::New | Standing::Covered => &job.wishes,
+            // What a job that has an answer would like is to better it, not to have one.
+            Standing::Answered => &self.usual,
+        }
+    }
+
+    /// What runs that are over by then cost the frames to come, if they wish for this.
+    pub(super) fn toll(&self, wishes: &[Wish], horizon: Instant, view: &View) -> Toll {
         let horizon = horizon.saturating_duration_since(view.now).as_secs_f32();
         let expected = self.arrivals.within(horizon, view.now);
         if expected.is_empty() {
             return Toll { expected, steps: Vec::new() };
         }
+        Toll::new(expected, self.steps(wishes, |_| true), horizon)
+    }
+
+    /// What less and less time means to a frame of these wishes, if it may run there.
+    pub(super) fn steps(&self, wishes: &[Wish], may_run: impl Fn(&Runner) -> bool) -> Vec<Step> {
         let mut steps: Vec<Step> = Vec::new();
-        // What a job that has an answer would like is to better it, not to have one.
-        let wishes = match job.standing {
-            Standing::New | Standing::Covered => &job.wishes,
-            Standing::Answered => &self.usual,
-        };
         for wish in wishes {
-            let needs =
-                self.of_model[wish.model].iter().map(|&place| self.runners[place].longest());
-            let Some(needs) = needs.min() else { continue };
-            let needs = needs.as_secs_f32();
+            let runners = self.of_model[wish.model].iter().map(|&place| &self.runners[place]);
+            let quickest = runners.filter(|runner| may_run(runner)).min_by_key(|one| one.longest());
+            let Some(runner) = quickest else { continue };
+            let needs = runner.longest().as_secs_f32();
             if steps.last().is_none_or(|step| needs < step.needs) {
                 if let Some(step) = steps.last_mut() {
                     step.value -= wish.value;
                 }
-                steps.push(Step { needs, value: wish.value });
+                let work = runner.alone.work.as_secs_f32();
+                steps.push(Step { needs, value: wish.value, work });
             }
         }
-        Toll::new(expected, steps, horizon)
+        steps
     }
 }
 
@@ -298,7 +330,7 @@ mod tests {
     #[test]
     fn what_varies_is_expected_between_two_instants() {
         let expected @ Expected { earliest, latest, .. } =
-            expected_after((0..200).map(|frame| [30, 50, 50, 30][frame * frame % 7 % 4]));
+            expected_after([30, 50, 30, 50, 50, 30, 50].into_iter().cycle().take(200));
         assert!((0.0..0.03).contains(&earliest) && (0.05..0.07).contains(&latest), "{expected:?}");
         assert_eq!(expected.before(earliest), 0.0);
         assert!((expected.before((earliest + latest) / 2.0) - 0.5).abs() < 1e-3);
@@ -329,9 +361,9 @@ mod tests {
     fn a_run_costs_a_frame_to_come_the_models_that_it_leaves_no_time_for() {
         let frame = Expected { earliest: 0.01, latest: 0.01, left: 0.05 };
         let steps = vec![
-            Step { needs: 0.06, value: 0.1 },
-            Step { needs: 0.04, value: 0.2 },
-            Step { needs: 0.01, value: 0.5 },
+            Step { needs: 0.06, value: 0.1, work: 0.01 },
+            Step { needs: 0.04, value: 0.2, work: 0.01 },
+            Step { needs: 0.01, value: 0.5, work: 0.01 },
         ];
         let toll = Toll { expected: vec![frame], steps };
         assert_eq!(toll.of(0.015), 0.0, "45 ms are enough for what it could have had");

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::arrivals::Toll;
+use super::knock_on::KnockOn;
 use super::{Asked, Plan, Prospect, Scheduler, Standing, View, Waiting};
 use crate::frame::Pace;
 use crate::outcome::Reason;
@@ -44,6 +45,8 @@ pub(super) struct Costs<'a> {
     /// By device: what a second is worth to the frames that wait, if they count.
     clearing: Option<&'a [f32]>,
     toll: Toll,
+    /// By device: what frames to come lose in an overload.
+    knock_on: Vec<Option<KnockOn>>,
 }
 
 impl Costs<'_> {
@@ -56,9 +59,10 @@ impl Costs<'_> {
     pub(super) fn of_run(&self, device: usize, work: Duration, busy: Duration) -> f32 {
         let clearing = self.clearing.map_or(0.0, |prices| prices[device]);
         let price = clearing.max(self.prices[device]);
-        let toll = self.toll.of(busy.as_secs_f32());
-        // In an overload both tell of the same frames.
-        toll.max(price * work.as_secs_f32())
+        let busy = busy.as_secs_f32();
+        let knock_on = self.knock_on[device].as_ref().map_or(0.0, |knock_on| knock_on.of(busy));
+        // In an overload all tell of the same frames.
+        self.toll.of(busy).max(knock_on).max(price * work.as_secs_f32())
     }
 }
 
@@ -125,7 +129,9 @@ impl<J> Scheduler<J> {
     ) -> Costs<'a> {
         let prices = self.prices(job.asked.work);
         let clearing = plan.map(|plan| &plan.prices[..]);
-        Costs { prices, clearing, toll: self.toll(job, horizon, view) }
+        let wishes = self.wishes_to_come(job);
+        let (toll, knock_on) = (self.toll(wishes, horizon, view), self.knock_on(wishes, view));
+        Costs { prices, clearing, toll, knock_on }
     }
 
     /// The best that a new job can get on the devices that are open: of the runs that are in time or

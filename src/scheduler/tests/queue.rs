@@ -9,7 +9,7 @@ use image::RgbImage;
 use super::*;
 use crate::frame::{Frame, Picture};
 use crate::outcome::tests::ticket;
-use crate::outcome::{Outcome, Settled};
+use crate::outcome::{Outcome, Settled, Stop};
 use crate::scheduler::{Dispatch, Next, Queue, Task};
 
 fn queue() -> Arc<Queue> {
@@ -94,5 +94,26 @@ fn a_run_on_a_frame_that_has_another_answer_is_to_be_over_a_little_earlier() {
         let (task, _settled) = task();
         queue.submit(task, Offer { selection: ranking(&["long"]), is_covered });
         assert_eq!(matches!(queue.next(), Some(Next::Run(_))), runs, "covered: {is_covered}");
+    }
+}
+
+#[test]
+fn a_further_run_is_to_be_over_a_little_earlier_as_well() {
+    for (long, runs) in [(9_800, true), (9_992, false)] {
+        let models = [("short", run_of(1)), ("long", run_of(long))];
+        let (queue, (task, settled)) = (Queue::new(on_one_core(&models), Clock), task());
+        queue.submit(task, ranking(&["short"]));
+        let first = dispatch(queue.next());
+        assert!(first.lease.wait_for_turn(None));
+        let back = first.passengers.into_iter().map(|one| (one.task, ranking(&["long"])));
+        first.lease.finished_for_now(run_of(1), back.collect());
+        match queue.next() {
+            Some(Next::Run(_)) => assert!(runs, "{long} ms"),
+            Some(Next::Settle(_, stop)) => {
+                assert!(!runs && stop == Stop::Deadline, "{long} ms, {stop:?}")
+            }
+            Some(Next::Expired(..)) | None => panic!("it has an answer"),
+        }
+        drop(settled);
     }
 }
