@@ -136,8 +136,8 @@ deb: build ## Make a Debian package; ARCH=arm64 packages what `make arm64` built
 	scripts/deb.sh $(ARCH)
 
 .PHONY: test-deb
-test-deb: deb ## Install, upgrade, remove and purge the package in a container (as root)
-	scripts/test-deb.sh
+test-deb: deb ## Install, upgrade, remove and purge the package in a container (as root; ARCH too)
+	scripts/test-deb.sh $(ARCH)
 
 .PHONY: bench
 bench: setup ## Run the micro-benchmarks
