@@ -24,6 +24,8 @@ fn main() -> anyhow::Result<()> {
         for order in &orders {
             world.submit(order.clone());
         }
+        world.turn(None);
+        ensure!(world.runs > 0, "nothing was decided");
         let mut next = orders.iter().cycle();
         group.bench_function(format!("decision_{name}"), |bencher| {
             bencher.iter_custom(|turns| {
@@ -37,7 +39,6 @@ fn main() -> anyhow::Result<()> {
                 BatchSize::SmallInput,
             );
         });
-        ensure!(world.runs > 0, "nothing was decided");
     }
     group.finish();
     criterion.final_summary();

@@ -86,11 +86,6 @@ impl Price {
         Duration::from_secs_f64(self.work)
     }
 
-    /// Shares of right answers that a second of a core is worth to all frames.
-    pub(super) fn of_a_second(&self) -> f32 {
-        self.per_second(Duration::ZERO)
-    }
-
     /// Shares of right answers that a second of a core is worth to all frames but one that has asked
     /// for `own` core time.
     pub(super) fn per_second(&self, own: Duration) -> f32 {

@@ -54,6 +54,20 @@ impl Rhythm {
         let [from_latest, from_beat] = self.forecasts?;
         Some(if from_beat.variance < from_latest.variance { from_beat } else { from_latest })
     }
+
+    /// In how many seconds the next frame is expected, which may be past, and the forecast that says so.
+    fn next(&self, now: Instant) -> Option<(f32, Forecast)> {
+        let forecast = self.forecast()?;
+        let passed = now.saturating_duration_since(self.latest).as_secs_f32() - forecast.early;
+        Some((forecast.period - passed, forecast))
+    }
+
+    /// A frame expected in so many seconds by this forecast; `None` once it is overdue.
+    fn expected(&self, (next, forecast): (f32, Forecast)) -> Option<Expected> {
+        let around = (AROUND * forecast.variance.sqrt()).min(forecast.period);
+        let (earliest, latest) = ((next - around).max(0.0), next + around);
+        (latest > 0.0).then_some(Expected { earliest, latest, left: self.left })
+    }
 }
 
 /// When a stream's next frame is expected; in seconds.
@@ -101,9 +115,9 @@ pub(super) struct Arrivals {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Expected {
     /// No earlier than this.
-    pub(super) earliest: f32,
+    earliest: f32,
     /// No later than this.
-    pub(super) latest: f32,
+    latest: f32,
     /// What it will have until its deadline.
     pub(super) left: f32,
 }
@@ -147,32 +161,41 @@ impl Arrivals {
 
     /// The next frames of streams that may come within so many seconds.
     pub(super) fn within(&self, seconds: f32, now: Instant) -> Vec<Expected> {
-        let next = self.rhythms.iter().flatten().filter_map(|rhythm| {
-            let Forecast { early, period, variance } = rhythm.forecast()?;
-            let around = (AROUND * variance.sqrt()).min(period);
-            let passed = now.saturating_duration_since(rhythm.latest).as_secs_f32() - early;
-            let latest = period + around - passed;
-            let earliest = (period - around - passed).max(0.0);
-            let comes = latest > 0.0 && earliest < seconds;
-            comes.then_some(Expected { earliest, latest, left: rhythm.left })
-        });
-        next.collect()
+        let expected = |rhythm: &Rhythm| rhythm.expected(rhythm.next(now)?);
+        let next = self.rhythms.iter().flatten().filter_map(expected);
+        next.filter(|frame| frame.earliest < seconds).collect()
     }
 
-    /// So many of the next frames of streams, those that are expected first.
+    /// Up to so many of the next frames of streams, those that are expected first.
     pub(super) fn first(&self, count: usize, now: Instant) -> Vec<Expected> {
-        let mut next = self.within(f32::INFINITY, now);
-        let sooner = |one: &Expected, other: &Expected| one.middle().total_cmp(&other.middle());
-        if next.len() > count {
-            next.select_nth_unstable_by(count, sooner);
-            next.truncate(count);
+        let mut first: Vec<(f32, Expected)> = Vec::with_capacity(count + 1);
+        for rhythm in self.rhythms.iter().flatten() {
+            let Some(next @ (at, _)) = rhythm.next(now) else { continue };
+            let is_full = first.len() == count;
+            if is_full && first.last().is_some_and(|(last, _)| *last <= at) {
+                continue;
+            }
+            let Some(frame) = rhythm.expected(next) else { continue };
+            let place = first.partition_point(|(other, _)| *other <= at);
+            first.insert(place, (at, frame));
+            first.truncate(count);
         }
-        next.sort_unstable_by(sooner);
-        next
+        first.into_iter().map(|(_, frame)| frame).collect()
+    }
+
+    /// The least that the next frame of a stream will have until its deadline; `None` if there is no stream.
+    pub(super) fn least_left(&self) -> Option<f32> {
+        self.rhythms.iter().flatten().map(|rhythm| rhythm.left).reduce(f32::min)
     }
 }
 
 impl Expected {
+    /// One that comes in so many seconds and then has so many.
+    #[cfg(test)]
+    pub(super) fn surely(comes: f32, left: f32) -> Self {
+        Self { earliest: comes, latest: comes, left }
+    }
+
     /// When it comes, in the mean.
     pub(super) fn middle(&self) -> f32 {
         (self.earliest + self.latest) / 2.0

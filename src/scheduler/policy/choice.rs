@@ -130,7 +130,8 @@ impl<J> Scheduler<J> {
         let prices = self.prices(job.asked.work);
         let clearing = plan.map(|plan| &plan.prices[..]);
         let wishes = self.wishes_to_come(job);
-        let (toll, knock_on) = (self.toll(wishes, horizon, view), self.knock_on(wishes, view));
+        let (toll, knock_on) =
+            (self.toll(wishes, horizon, view), self.knock_on(wishes, horizon, view));
         Costs { prices, clearing, toll, knock_on }
     }
 

@@ -10,6 +10,8 @@
 //! Where the device is idle now and then, a delay ends there, and frames do not all run with that model: what
 //! the next frame of each stream loses by itself (`Toll`) says more then.
 
+use std::time::{Duration, Instant};
+
 use super::arrivals::{Expected, Step};
 use super::choice::Wish;
 use super::{Scheduler, View};
@@ -62,19 +64,30 @@ impl KnockOn {
 }
 
 impl<J> Scheduler<J> {
-    /// By device: what runs cost frames to come that wish for these models; `None` where there is no
-    /// overload.
-    pub(super) fn knock_on(&self, wishes: &[Wish], view: &View) -> Vec<Option<KnockOn>> {
+    /// By device: what runs that are over by then cost frames to come that wish for these models; `None`
+    /// where there is no overload, or time enough for all that is played.
+    pub(super) fn knock_on(
+        &self,
+        wishes: &[Wish],
+        horizon: Instant,
+        view: &View,
+    ) -> Vec<Option<KnockOn>> {
+        let horizon = horizon.saturating_duration_since(view.now).as_secs_f32();
         let mut frames = None;
         let of_device = |(place, device): (usize, &Device)| {
-            if device.price.of_a_second() < OVERLOAD {
+            if device.price.per_second(Duration::ZERO) < OVERLOAD {
                 return None;
             }
-            let frames = frames.get_or_insert_with(|| self.arrivals.first(FRAMES, view.now));
             let most = ABOUT * device.price.usual_work().as_secs_f32();
             let steps = self.steps(wishes, |runner| {
                 runner.device == place && runner.alone.work.as_secs_f32() <= most
             });
+            let asked_for = steps.first()?;
+            let delay = horizon + FRAMES as f32 * asked_for.work / device.cores() as f32;
+            if delay + asked_for.needs <= self.arrivals.least_left()? {
+                return None;
+            }
+            let frames = frames.get_or_insert_with(|| self.arrivals.first(FRAMES, view.now));
             Some(KnockOn::new(frames.clone(), steps, device.cores()))
         };
         self.devices.iter().enumerate().map(of_device).collect()
@@ -86,7 +99,7 @@ mod tests {
     use super::*;
 
     fn frame(comes: f32, left: f32) -> Expected {
-        Expected { earliest: comes, latest: comes, left }
+        Expected::surely(comes, left)
     }
 
     /// A model of 4 ms that is right in 60 of 100, and one of 2 ms that is in 40.
