@@ -36,7 +36,8 @@ pub struct Tally {
     pub answered_by: Vec<u64>,
     /// Runs of models on its frames: one that several of them share counts for each.
     pub runs: u64,
-    /// The sum over the answers in time of how likely each was to be right.
+    /// The sum over the answers in time of how likely each was to be right, less what models showed of
+    /// frames that happened to be easy.
     pub expected: f64,
 }
 
@@ -89,7 +90,8 @@ impl Tally {
         self.share(self.right as f64)
     }
 
-    /// The same as expected of the answers in time, without the luck of their being right.
+    /// The same as expected of the answers in time, without the luck of their being right, or of frames
+    /// being easy.
     pub fn expected_accuracy(&self) -> f64 {
         self.share(self.expected)
     }
