@@ -12,6 +12,11 @@ use classifyd::premodel::Selection;
 use classifyd::scheduler::estimate::OnTime;
 use classifyd::scheduler::{Cost, Decision, DeviceTerms, RunnerTerms, Scheduler};
 use criterion::{BatchSize, Criterion};
+use tikv_jemallocator::Jemalloc;
+
+/// The daemon's.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 const STREAMS: usize = 64;
 const MODELS: usize = 16;
