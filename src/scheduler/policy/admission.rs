@@ -19,7 +19,7 @@ use crate::scheduler::machine::{Occupancy, Runner};
 /// Steps of the ladder of prices.
 const LADDER: u32 = 12;
 
-/// So many of the jobs that are due first are looked at for the price.
+/// So many of the jobs that are due first are looked at for what a run costs them.
 const LOOKED_AT: usize = 8;
 
 /// A step of the ladder: nothing, then a quarter of a right answer a second, and twice as much at
@@ -135,6 +135,11 @@ impl<J> Scheduler<J> {
         let price = |device| self.clearing_price(&kept, device, view);
         let prices = (0..self.devices.len()).map(price).collect();
         Plan { order, spare, prices, first, kept }
+    }
+
+    /// Those of the kept jobs that are due first.
+    pub(super) fn due_first(&self, plan: &Plan) -> impl Iterator<Item = &Waiting<J>> {
+        plan.kept.iter().take(LOOKED_AT).map(|job| &self.waiting[job.index])
     }
 
     /// The jobs by the clock that can do without.

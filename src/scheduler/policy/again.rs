@@ -1,4 +1,5 @@
-//! Whether a job that came back gets another run: only if that harms no other and is worth its price.
+//! Whether a job that came back gets another run: only if that costs no other its answer, and is worth more
+//! than what those that wait and those to come lose by it, as they get a worse model or none.
 
 use super::choice::Choice;
 use super::{Decision, Plan, Scheduler, Standing, View, Waiting};
@@ -58,8 +59,7 @@ impl<J> Scheduler<J> {
     /// expected, so none is where a new job waits for the device.
     fn best_without_harm(&self, job: &Waiting<J>, plan: &Plan, view: &View) -> Result<usize, Stop> {
         let (mut best, mut stop) = (None::<(f32, usize)>, Stop::Failure);
-        // What harms a frame that waits is ruled out below.
-        let costs = self.costs(job, None, view.horizon(), view);
+        let costs = self.costs(job, Some(plan), view.horizon(), view);
         for wish in &job.wishes {
             if best.is_some_and(|(most, _)| wish.value <= most) {
                 break;

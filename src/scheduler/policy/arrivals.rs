@@ -1,4 +1,4 @@
-//! When frames are to come, and what a run costs them.
+//! When frames are to come, and what a run costs them and those that wait.
 //!
 //! The next frame of a stream is expected in two ways: a period after the latest, or with the beat of
 //! a camera that is periodic, whose frames are each a little early or late by themselves. The beat is
@@ -228,25 +228,37 @@ pub(super) struct Step {
     pub(super) work: f32,
 }
 
-/// What runs cost the frames to come.
+/// What runs cost the frames to come, and those that wait if they are asked about.
 pub(super) struct Toll {
-    expected: Vec<Expected>,
+    losers: Vec<Losers>,
+}
+
+/// Frames that may lose something by a run, and wish for the same.
+struct Losers {
+    frames: Vec<Expected>,
     steps: Vec<Step>,
 }
 
-impl Toll {
-    /// What runs cost these frames that are over within so many seconds. Steps need less and less.
-    fn new(mut expected: Vec<Expected>, steps: Vec<Step>, seconds: f32) -> Self {
+impl Losers {
+    /// Those of these frames that lose by runs which are over within so many seconds. Steps need less and
+    /// less.
+    fn new(mut frames: Vec<Expected>, steps: Vec<Step>, seconds: f32) -> Self {
         let most = steps.first().map_or(0.0, |step| step.needs);
         // Others have time enough, whatever runs.
-        expected.retain(|frame| seconds - frame.left + most > frame.earliest);
-        Self { expected, steps }
+        frames.retain(|frame| seconds - frame.left + most > frame.earliest);
+        Self { frames, steps }
     }
 
-    /// The share of right answers that frames to come lose if no core is free for so many seconds.
+    /// The share of right answers that they lose if no core is free for so many seconds.
+    fn lose(&self, busy: f32) -> f32 {
+        self.frames.iter().map(|frame| frame.loses(&self.steps, busy)).sum()
+    }
+}
+
+impl Toll {
+    /// The share of right answers that these frames lose if no core is free for so many seconds.
     pub(super) fn of(&self, busy: f32) -> f32 {
-        let lost = self.expected.iter().map(|frame| frame.loses(&self.steps, busy));
-        KNOCK_ON * lost.sum::<f32>()
+        KNOCK_ON * self.losers.iter().map(|losers| losers.lose(busy)).sum::<f32>()
     }
 }
 
@@ -260,14 +272,27 @@ impl<J> Scheduler<J> {
         }
     }
 
-    /// What runs that are over by then cost the frames to come, if they wish for this.
-    pub(super) fn toll(&self, wishes: &[Wish], horizon: Instant, view: &View) -> Toll {
+    /// What runs that are over by then cost these jobs that wait, and the frames to come, if those wish for
+    /// this.
+    pub(super) fn toll<'a>(
+        &'a self,
+        waiting: impl Iterator<Item = &'a Waiting<J>>,
+        wishes: &[Wish],
+        horizon: Instant,
+        view: &View,
+    ) -> Toll {
         let horizon = horizon.saturating_duration_since(view.now).as_secs_f32();
         let expected = self.arrivals.within(horizon, view.now);
-        if expected.is_empty() {
-            return Toll { expected, steps: Vec::new() };
-        }
-        Toll::new(expected, self.steps(wishes, |_| true), horizon)
+        let to_come = match expected[..] {
+            [] => None,
+            _ => Some(Losers::new(expected, self.steps(wishes, |_| true), horizon)),
+        };
+        let waiting = waiting.map(|job| {
+            let left = job.deadline.remaining(view.now).as_secs_f32();
+            let steps = self.steps(&job.wishes, |_| true);
+            Losers::new(vec![Expected { earliest: 0.0, latest: 0.0, left }], steps, horizon)
+        });
+        Toll { losers: to_come.into_iter().chain(waiting).collect() }
     }
 
     /// What less and less time means to a frame of these wishes, if it may run there.
@@ -388,7 +413,7 @@ mod tests {
             Step { needs: 0.04, value: 0.2, work: 0.01 },
             Step { needs: 0.01, value: 0.5, work: 0.01 },
         ];
-        let toll = Toll { expected: vec![frame], steps };
+        let toll = Toll { losers: vec![Losers { frames: vec![frame], steps }] };
         assert_eq!(toll.of(0.015), 0.0, "45 ms are enough for what it could have had");
         assert_eq!(toll.of(0.03), KNOCK_ON * 0.2);
         assert_eq!(toll.of(0.06), KNOCK_ON * 0.7, "nothing fits");

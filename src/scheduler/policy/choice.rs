@@ -128,10 +128,16 @@ impl<J> Scheduler<J> {
         view: &View,
     ) -> Costs<'a> {
         let prices = self.prices(job.asked.work);
-        let clearing = plan.map(|plan| &plan.prices[..]);
+        // A job that has an answer takes time from those that have none and are due first: what that costs
+        // each of them is known. New jobs are decided in their turn, and have the price that clears them.
+        let (clearing, waiting) = match (plan, job.standing) {
+            (Some(plan), Standing::Answered) => (None, Some(self.due_first(plan))),
+            (Some(plan), _) => (Some(&plan.prices[..]), None),
+            (None, _) => (None, None),
+        };
         let wishes = self.wishes_to_come(job);
-        let (toll, knock_on) =
-            (self.toll(wishes, horizon, view), self.knock_on(wishes, horizon, view));
+        let toll = self.toll(waiting.into_iter().flatten(), wishes, horizon, view);
+        let knock_on = self.knock_on(wishes, horizon, view);
         Costs { prices, clearing, toll, knock_on }
     }
 

@@ -194,9 +194,12 @@ impl<J> Scheduler<J> {
     ) -> Vec<Companion<J>> {
         // The last first, so that the places of the others stay.
         members.sort_unstable_by_key(|(place, _)| Reverse(*place));
+        // Before any is taken out: the plan knows where they wait.
+        let considered =
+            |(place, _): &(usize, Reason)| self.considered(&self.waiting[*place], Some(plan), view);
+        let considered: Vec<_> = members.iter().map(considered).collect();
         let mut company: Vec<Companion<J>> = Vec::with_capacity(members.len());
-        for (place, reason) in members {
-            let considered = self.considered(&self.waiting[place], Some(plan), view);
+        for ((place, reason), considered) in members.into_iter().zip(considered) {
             let job = self.remove(place, true);
             self.charge(&job, runner);
             let waited = view.now.saturating_duration_since(job.submitted);

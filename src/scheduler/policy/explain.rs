@@ -1,7 +1,7 @@
 //! What a decision was made of, for people who ask why.
 
 use super::choice::{Costs, Wish};
-use super::{Plan, Scheduler, Standing, View, Waiting};
+use super::{Plan, Scheduler, View, Waiting};
 use crate::outcome::Considered;
 use crate::scheduler::machine::Runner;
 
@@ -17,7 +17,6 @@ impl<J> Scheduler<J> {
         if !self.explains {
             return Vec::new();
         }
-        let plan = plan.filter(|_| job.standing != Standing::Answered);
         let costs = self.costs(job, plan, view.horizon(), view);
         let places = |model: usize| self.of_model[model].iter().copied();
         let runs = job.wishes.iter().flat_map(|wish| places(wish.model).map(move |at| (wish, at)));

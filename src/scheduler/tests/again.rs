@@ -84,6 +84,18 @@ fn a_further_run_that_costs_another_frame_its_answer_is_not_made() {
 }
 
 #[test]
+fn a_further_run_that_costs_a_frame_that_waits_a_better_answer_is_not_made() {
+    let now = Clock.now();
+    for (budget, expected) in [(85, "large"), (75, "middle")] {
+        let mut scheduler = scheduler();
+        let later = come_back(&mut scheduler, 1, 900, now);
+        let due = (due(later, budget), Pace::Clock);
+        scheduler.submit(2, &StreamName::new("a"), rather_the_middle_one(), due, later);
+        assert_eq!(run(scheduler.next(later)).1, expected, "the other has {budget} ms");
+    }
+}
+
+#[test]
 fn a_further_run_that_may_last_too_long_for_a_frame_that_waits_is_not_made() {
     let now = Clock.now();
     for (budget, expected) in [(80, "large"), (70, "middle")] {
