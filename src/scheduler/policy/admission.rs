@@ -12,9 +12,10 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
+use super::choice::Wish;
 use super::{Scheduler, Standing, View, WAITING_PER_STREAM, Waiting};
 use crate::frame::Pace;
-use crate::scheduler::machine::{Occupancy, Runner};
+use crate::scheduler::machine::{Load, Occupancy, Runner};
 
 /// Steps of the ladder of prices.
 const LADDER: u32 = 12;
@@ -63,6 +64,44 @@ pub(super) struct Sharing<'a> {
     pub(super) alone: Duration,
     /// What it takes with all of them.
     pub(super) together: Duration,
+}
+
+/// A run that a job would like to have; core time in seconds.
+#[derive(Clone, Copy)]
+struct Bid {
+    /// What it is worth.
+    value: f32,
+    work: f32,
+    /// What the device has until it must begin, nothing else done.
+    room: f32,
+}
+
+impl Bid {
+    /// The quickest run of a job, for want of a better one.
+    fn least(job: &Quickest) -> Self {
+        Self { value: 0.0, work: job.work.as_secs_f32(), room: job.room.as_secs_f32() }
+    }
+}
+
+/// The one that is worth most when a second costs so much, of some that are worth less and less.
+fn best_at(price: f32, bids: &[Bid]) -> Bid {
+    let worth = |bid: &Bid| bid.value - price * bid.work;
+    let mut best = bids[0];
+    for bid in &bids[1..] {
+        if worth(bid) > worth(&best) {
+            best = *bid;
+        }
+    }
+    best
+}
+
+/// Whether all these runs are in time, one after the other, on a device that is busy for so many seconds.
+fn are_in_time(mut bids: impl Iterator<Item = Bid>, mut busy: f32) -> bool {
+    bids.all(|bid| {
+        let is_in_time = busy <= bid.room;
+        busy += bid.work;
+        is_in_time
+    })
 }
 
 /// A job's quickest run.
@@ -158,10 +197,34 @@ impl<J> Scheduler<J> {
         if own().nth(1).is_none() {
             return 0.0;
         }
-        let suffices = |step| self.can_have_their_best(own(), device, price_at(step), view);
-        if suffices(0) {
+        let busy = view.occupancies[device].backlog().as_secs_f32();
+        let best_for_nothing = |job| self.bids(job, view).next().unwrap_or_else(|| Bid::least(job));
+        if are_in_time(own().map(best_for_nothing), busy) {
             return 0.0;
         }
+        let (mut bids, mut ends) = (Vec::new(), Vec::with_capacity(LOOKED_AT));
+        for job in own() {
+            let start = bids.len();
+            for bid in self.bids(job, view) {
+                // One that is worth no more and takes as long is the best at no price.
+                if bids[start..].last().is_none_or(|last: &Bid| bid.work < last.work) {
+                    bids.push(bid);
+                }
+            }
+            if bids.len() == start {
+                bids.push(Bid::least(job));
+            }
+            ends.push(bids.len());
+        }
+        let suffices = |step| {
+            let mut start = 0;
+            let best = ends.iter().map(|&end| {
+                let own = &bids[start..end];
+                start = end;
+                best_at(price_at(step), own)
+            });
+            are_in_time(best, busy)
+        };
         let (mut too_low, mut enough) = (0, LADDER);
         while enough - too_low > 1 {
             let tried = (too_low + enough) / 2;
@@ -174,48 +237,19 @@ impl<J> Scheduler<J> {
         price_at(enough)
     }
 
-    fn can_have_their_best<'a>(
-        &self,
-        mut jobs: impl Iterator<Item = &'a Quickest>,
-        device: usize,
-        price: f32,
-        view: &View,
-    ) -> bool {
-        let mut busy = view.occupancies[device].backlog();
-        let cores = self.devices[device].cores() as u32;
-        jobs.all(|quickest| {
-            let job = &self.waiting[quickest.index];
-            let (work, room) = match self.best_at(price, job, device, view) {
-                Some(runner) => {
-                    let needed = runner.alone.expected.run + runner.alone.spread;
-                    let left = job.deadline.remaining(view.now).saturating_sub(needed);
-                    (runner.alone.work, left * cores)
-                }
-                None => (quickest.work, quickest.room),
-            };
-            let is_in_time = busy <= room;
-            busy += work;
-            is_in_time
-        })
-    }
-
-    /// The runner of a device that is worth most to a job when a second costs so much; `None` if none
-    /// is in time.
-    fn best_at(&self, price: f32, job: &Waiting<J>, device: usize, view: &View) -> Option<&Runner> {
-        let mut best: Option<(f32, &Runner)> = None;
-        for wish in &job.wishes {
-            if best.is_some_and(|(most, _)| wish.value <= most) {
-                break;
-            }
+    /// What a job would like to have of its device, of each model the run that is in time, the best first.
+    fn bids<'a>(&'a self, of: &Quickest, view: &'a View) -> impl Iterator<Item = Bid> + 'a {
+        let (job, device) = (&self.waiting[of.index], of.device);
+        let left = job.deadline.remaining(view.now).as_secs_f32();
+        let cores = self.devices[device].cores() as f32;
+        let of_wish = move |wish: &Wish| {
             let mut runners = self.of_model[wish.model].iter().map(|&place| &self.runners[place]);
             let fits = |runner: &&Runner| runner.device == device && view.is_in_time(job, runner);
-            let Some(runner) = runners.find(fits) else { continue };
-            let worth = wish.value - price * runner.alone.work.as_secs_f32();
-            if best.is_none_or(|(most, _)| worth > most) {
-                best = Some((worth, runner));
-            }
-        }
-        best.map(|(_, runner)| runner)
+            let Load { expected, spread, work, .. } = runners.find(fits)?.alone;
+            let room = (left - (expected.run + spread).as_secs_f32()) * cores;
+            Some(Bid { value: wish.value, work: work.as_secs_f32(), room })
+        };
+        job.wishes.iter().filter_map(of_wish)
     }
 
     /// Takes the jobs out of `jobs` that cannot be in time with the others.

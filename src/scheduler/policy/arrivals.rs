@@ -44,36 +44,45 @@ struct Rhythm {
     latest: Instant,
     /// What the latest frame had until its deadline.
     left: f32,
-    /// Once there were two frames: when the next one is expected, in either way.
-    forecasts: Option<[Forecast; 2]>,
+    /// Once there were two frames.
+    next: Option<Next>,
 }
 
-impl Rhythm {
-    /// When the next frame is expected, in the way that was more exact lately.
-    fn forecast(&self) -> Option<Forecast> {
-        let [from_latest, from_beat] = self.forecasts?;
-        Some(if from_beat.variance < from_latest.variance { from_beat } else { from_latest })
+/// When the next frame of a stream is expected.
+#[derive(Clone, Copy, Debug)]
+struct Next {
+    earliest: Instant,
+    middle: Instant,
+    latest: Instant,
+    /// In either way.
+    forecasts: [Forecast; 2],
+}
+
+impl Next {
+    /// The one after a frame that came then, in the way that was more exact lately.
+    fn after(frame: Instant, forecasts: [Forecast; 2]) -> Self {
+        let [from_latest, from_beat] = forecasts;
+        let is_periodic = from_beat.variance < from_latest.variance;
+        let Forecast { early, period, variance } =
+            if is_periodic { from_beat } else { from_latest };
+        let (middle, around) = (period + early, (AROUND * variance.sqrt()).min(period));
+        let at = |seconds: f32| frame + Duration::from_secs_f32(seconds.max(0.0));
+        let (earliest, latest) = (at(middle - around), at(middle + around));
+        Self { earliest, middle: at(middle), latest, forecasts }
     }
 
-    /// In how many seconds the next frame is expected, which may be past, and the forecast that says so.
-    fn next(&self, now: Instant) -> Option<(f32, Forecast)> {
-        let forecast = self.forecast()?;
-        let passed = now.saturating_duration_since(self.latest).as_secs_f32() - forecast.early;
-        Some((forecast.period - passed, forecast))
-    }
-
-    /// A frame expected in so many seconds by this forecast; `None` once it is overdue.
-    fn expected(&self, (next, forecast): (f32, Forecast)) -> Option<Expected> {
-        let around = (AROUND * forecast.variance.sqrt()).min(forecast.period);
-        let (earliest, latest) = ((next - around).max(0.0), next + around);
-        (latest > 0.0).then_some(Expected { earliest, latest, left: self.left })
+    /// As a frame that will have so many seconds; `None` once it is overdue.
+    fn expected(&self, left: f32, now: Instant) -> Option<Expected> {
+        let until = |instant: Instant| instant.saturating_duration_since(now).as_secs_f32();
+        let (earliest, latest) = (until(self.earliest), until(self.latest));
+        (self.latest > now).then_some(Expected { earliest, latest, left })
     }
 }
 
-/// When a stream's next frame is expected; in seconds.
+/// When a stream's next frame is expected after the latest, in one way; in seconds.
 #[derive(Clone, Copy, Debug)]
 struct Forecast {
-    /// By how much the latest frame was early, by the beat.
+    /// By how much the latest frame was early, by the beat: the next one comes as much later.
     early: f32,
     period: f32,
     /// The mean square of by how much frames came earlier or later than expected.
@@ -130,21 +139,18 @@ impl Arrivals {
         }
         let left = left.as_secs_f32();
         let rhythm = &mut self.rhythms[stream];
-        let Some(known) = rhythm else {
-            *rhythm = Some(Rhythm { latest: now, left, forecasts: None });
-            return;
-        };
-        let took = now.saturating_duration_since(known.latest).as_secs_f32();
-        match &mut known.forecasts {
-            None => {
-                known.forecasts = Some([Forecast { early: 0.0, period: took, variance: 0.0 }; 2]);
-            }
-            Some([from_latest, from_beat]) => {
-                from_latest.learn(took, FROM_LATEST);
-                from_beat.learn(took, FROM_BEAT);
-            }
-        }
-        (known.latest, known.left) = (now, left);
+        let next = rhythm.map(|known| {
+            let took = now.saturating_duration_since(known.latest).as_secs_f32();
+            let first = [Forecast { early: 0.0, period: took, variance: 0.0 }; 2];
+            let learnt =
+                known.next.map(|Next { forecasts: [mut from_latest, mut from_beat], .. }| {
+                    from_latest.learn(took, FROM_LATEST);
+                    from_beat.learn(took, FROM_BEAT);
+                    [from_latest, from_beat]
+                });
+            Next::after(now, learnt.unwrap_or(first))
+        });
+        *rhythm = Some(Rhythm { latest: now, left, next });
     }
 
     /// How many streams there are of which a frame came lately.
@@ -159,25 +165,28 @@ impl Arrivals {
         count
     }
 
-    /// The next frames of streams that may come within so many seconds.
-    pub(super) fn within(&self, seconds: f32, now: Instant) -> Vec<Expected> {
-        let expected = |rhythm: &Rhythm| rhythm.expected(rhythm.next(now)?);
-        let next = self.rhythms.iter().flatten().filter_map(expected);
-        next.filter(|frame| frame.earliest < seconds).collect()
+    /// The next frames of streams that may come until then.
+    pub(super) fn until(&self, horizon: Instant, now: Instant) -> Vec<Expected> {
+        let mut expected = Vec::with_capacity(self.rhythms.len());
+        for rhythm in self.rhythms.iter().flatten() {
+            let next = rhythm.next.filter(|next| next.earliest < horizon);
+            expected.extend(next.and_then(|next| next.expected(rhythm.left, now)));
+        }
+        expected
     }
 
     /// Up to so many of the next frames of streams, those that are expected first.
     pub(super) fn first(&self, count: usize, now: Instant) -> Vec<Expected> {
-        let mut first: Vec<(f32, Expected)> = Vec::with_capacity(count + 1);
+        let mut first: Vec<(Instant, Expected)> = Vec::with_capacity(count + 1);
         for rhythm in self.rhythms.iter().flatten() {
-            let Some(next @ (at, _)) = rhythm.next(now) else { continue };
+            let Some(next) = rhythm.next else { continue };
             let is_full = first.len() == count;
-            if is_full && first.last().is_some_and(|(last, _)| *last <= at) {
+            if is_full && first.last().is_some_and(|(last, _)| *last <= next.middle) {
                 continue;
             }
-            let Some(frame) = rhythm.expected(next) else { continue };
-            let place = first.partition_point(|(other, _)| *other <= at);
-            first.insert(place, (at, frame));
+            let Some(frame) = next.expected(rhythm.left, now) else { continue };
+            let place = first.partition_point(|(other, _)| *other <= next.middle);
+            first.insert(place, (next.middle, frame));
             first.truncate(count);
         }
         first.into_iter().map(|(_, frame)| frame).collect()
@@ -281,8 +290,8 @@ impl<J> Scheduler<J> {
         horizon: Instant,
         view: &View,
     ) -> Toll {
+        let expected = self.arrivals.until(horizon, view.now);
         let horizon = horizon.saturating_duration_since(view.now).as_secs_f32();
-        let expected = self.arrivals.within(horizon, view.now);
         let to_come = match expected[..] {
             [] => None,
             _ => Some(Losers::new(expected, self.steps(wishes, |_| true), horizon)),
@@ -349,17 +358,18 @@ mod tests {
     fn the_next_frame_of_a_periodic_stream_is_expected_a_period_after_the_latest() {
         let (start, mut arrivals) = (Clock.now(), Arrivals::default());
         arrivals.note(1, ms(50), start);
-        assert_eq!(arrivals.within(9.0, start), [], "one frame has no period");
+        assert_eq!(arrivals.until(start + ms(9000), start), [], "one frame has no period");
         for frame in 1..100 {
             arrivals.note(1, ms(50), start + ms(40) * frame);
         }
         let now = start + ms(40) * 99 + ms(10);
-        assert_eq!(arrivals.within(0.029, now), []);
-        let expected = arrivals.within(0.031, now);
+        assert_eq!(arrivals.until(now + ms(29), now), []);
+        let expected = arrivals.until(now + ms(31), now);
         assert_eq!(expected.len(), 1);
         assert!((expected[0].earliest - 0.03).abs() < 1e-5, "{expected:?}");
         assert_eq!(expected[0].left, 0.05);
-        assert_eq!(arrivals.within(9.0, now + ms(31)), [], "a camera that stopped");
+        let later = now + ms(31);
+        assert_eq!(arrivals.until(later + ms(9000), later), [], "a camera that stopped");
     }
 
     /// When the next frame is expected after some that came so many milliseconds apart.
@@ -370,7 +380,7 @@ mod tests {
             now += ms(apart);
             arrivals.note(0, ms(50), now);
         }
-        let expected = arrivals.within(10.0, now);
+        let expected = arrivals.until(now + ms(10_000), now);
         assert_eq!(expected.len(), 1, "{expected:?}");
         expected[0]
     }
