@@ -28,8 +28,8 @@ const FROM_BEAT: Gains = Gains { phase: 1.0 / 16.0, period: 0.001_008 };
 /// scheduler by surprise costs more than one that it waits for in vain.
 const AROUND: f32 = 1.2 * 1.732_050_8;
 
-/// A frame that has less time delays those after it: what runs cost the next frames, times this, is what
-/// they cost.
+/// A frame that has less time delays those after it: what runs cost the next frames and those that wait,
+/// times this, is what they cost.
 const KNOCK_ON: f32 = 1.5;
 
 /// A stream that gave no frame for so long counts for none.
@@ -237,7 +237,7 @@ pub(super) struct Step {
     pub(super) work: f32,
 }
 
-/// What runs cost the frames to come, and those that wait if they are asked about.
+/// What runs cost the frames to come and, where a job has an answer already, those that wait.
 pub(super) struct Toll {
     losers: Vec<Losers>,
 }
