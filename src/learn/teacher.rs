@@ -68,6 +68,17 @@ impl Truth {
         }
     }
 
+    /// The model that teaches, if it is one.
+    ///
+    /// It is right by definition, whatever the pictures show, so nothing is learnt by comparing it
+    /// with the others.
+    pub fn teacher(&self) -> Option<&ModelId> {
+        match self {
+            Self::Teacher(model) => Some(model),
+            Self::Labels | Self::Ensemble => None,
+        }
+    }
+
     /// The class that the teacher names, given the probabilities of every one of `models`; `None` if
     /// the truth is no teacher's, or the teacher is not among the models.
     pub fn teach(&self, models: &[ModelId], answers: &[Vec<f32>]) -> Option<usize> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::adaptive::Guesses;
-use crate::learn::profile_file::{ImageRecord, Profile};
+use crate::learn::profile_file::{ImageRecord, Profile, Truth};
 use crate::models::ModelId;
 
 /// What every model answered to every picture.
@@ -15,6 +15,8 @@ pub struct Answers {
     pub times: Vec<Duration>,
     /// How many classes they tell apart.
     pub classes: usize,
+    /// Who said what the pictures show, by the first profile.
+    pub truth: Truth,
     /// The pictures of all profiles, in their order.
     pub pictures: Vec<Answered>,
 }
@@ -45,14 +47,23 @@ impl Answers {
             header.models.iter().map(|model| model.id.clone()).collect()
         });
         let classes = header.map_or(0, |header| header.classes);
-        let mut answers =
-            Self { times: times(profiles, &models), models, classes, pictures: vec![] };
+        let truth = header.map_or(Truth::Labels, |header| header.truth.clone());
+        let times = times(profiles, &models);
+        let mut answers = Self { models, times, classes, truth, pictures: vec![] };
         for profile in profiles {
             let Some(columns) = columns(&answers.models, profile) else { continue };
             let answered = |image| answered(image, &columns, classes);
             answers.pictures.extend(profile.images.iter().map(answered));
         }
         answers
+    }
+
+    /// The models to choose among: all but a teacher, unless there is no other.
+    pub fn choosable(&self) -> Vec<usize> {
+        let teacher = self.truth.teacher();
+        let others = (0..self.models.len()).filter(|&model| Some(&self.models[model]) != teacher);
+        let others: Vec<usize> = others.collect();
+        if others.is_empty() { (0..self.models.len()).collect() } else { others }
     }
 
     /// How often each class is the true one.

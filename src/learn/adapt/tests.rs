@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::adaptive::Guesses;
 use crate::learn::adapt::assurance::{cross_validate, note, policy};
+use crate::learn::profile_file::Truth;
 
 const CLASSES: usize = 50;
 
@@ -31,6 +32,7 @@ fn answers(names: &[&str], times: &[u64], pictures: Vec<Answered>) -> Answers {
         models: names.iter().map(|name| ModelId::new(name).unwrap()).collect(),
         times: times.iter().map(|&time| Duration::from_millis(time)).collect(),
         classes: CLASSES,
+        truth: Truth::Labels,
         pictures,
     }
 }

@@ -27,7 +27,9 @@
 //! smallest. None of them is a memory too, so what is taken was no less accurate than that. Frames
 //! that were profiled far apart have forgotten each other, and teach no memory.
 //!
-//! Cuts and the number of frames that take over an answer are not learnt ([`UNLEARNT`]).
+//! Cuts and the number of frames that take over an answer are not learnt ([`UNLEARNT`]), and nothing is
+//! where a model stands in for labels: its answers flicker from one frame to the next while the scene
+//! stays the same, and to agree with each of them is to remember nothing.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -39,6 +41,7 @@ use super::assurance::upper_bound;
 use super::trial::{Trial, go_on, try_out};
 use crate::adaptive::{Adaptive, Evidence, TimeFit};
 use crate::learn::parallel::in_parallel;
+use crate::learn::profile_file::Truth;
 
 /// What holds where no video says anything else: a frame is taken for the one before at a mean
 /// difference of 1 of 255 levels, about a camera's noise, and for half a second at 30 frames a
@@ -60,8 +63,10 @@ const SHARES: [f32; 5] = [0.0, 0.5, 0.7, 0.8, 0.9];
 /// What was learnt, and from what. `Display` says it in words.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Study {
-    /// What was learnt; [`UNLEARNT`] without pairs.
+    /// What was learnt; [`UNLEARNT`] without pairs, or if no one labelled them.
     pub time: TimeFit,
+    /// Whether people labelled the frames.
+    pub is_labelled: bool,
     /// Videos of two frames or more.
     pub videos: usize,
     /// Their frames.
@@ -97,6 +102,7 @@ pub fn study(answers: &Answers, pictures: &[usize], policy: &Adaptive) -> Study 
     let pairs = pairs(answers, policy, &clips);
     let mut study = Study {
         time: UNLEARNT,
+        is_labelled: answers.truth == Truth::Labels,
         videos: clips.len(),
         frames: clips.iter().map(Vec::len).sum(),
         pairs: pairs.len(),
@@ -104,7 +110,7 @@ pub fn study(answers: &Answers, pictures: &[usize], policy: &Adaptive) -> Study 
         refused: None,
         right: (0.0, 0.0),
     };
-    if !pairs.is_empty() {
+    if study.is_labelled && !pairs.is_empty() {
         study.learn_reuse(&pairs);
         study.learn_memory(answers, policy, &clips);
     }
@@ -302,11 +308,16 @@ impl Score {
 impl fmt::Display for Study {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { time, videos, frames, pairs, .. } = self;
-        if *pairs == 0 {
+        let nothing_learnt = match (*pairs, self.is_labelled) {
+            (0, _) => Some("the profiles have no frames that follow one another"),
+            (_, false) => Some("the labels are models' answers, which flicker in a still scene"),
+            (_, true) => None,
+        };
+        if let Some(why) = nothing_learnt {
             return write!(
                 f,
-                "video: the profiles have no frames that follow one another, so that reuse below \
-                 {} and a memory of {:.0} % are not learnt but assumed",
+                "video: {why}, so that reuse below {} and a memory of {:.0} % are not learnt but \
+                 assumed",
                 time.reuse_below,
                 100.0 * time.remembered
             );

@@ -227,7 +227,11 @@ fn notes(plan: &Plan, premodel: &Premodel, evaluation: Option<&Evaluation>) -> V
     }
     match plan.label_source {
         LabelSource::Labels => {}
-        LabelSource::Teacher => notes.push("the labels are a model's own answers".to_owned()),
+        LabelSource::Teacher => notes.push(
+            "the labels are a model's own answers; it is right by definition, and only chosen among \
+             if it is named"
+                .to_owned(),
+        ),
         LabelSource::Ensemble => {
             notes.push("the labels are the answers of all models together".to_owned());
         }

@@ -13,6 +13,8 @@ use crate::premodel::{Criterion, MAX_MODELS, RecipeFault, RightSet};
 pub(crate) struct Samples {
     pub(crate) models: Vec<ProfiledModel>,
     pub(crate) pictures: Vec<Picture>,
+    /// The model whose answers stand in for labels.
+    teacher: Option<usize>,
 }
 
 /// A picture that every model was shown.
@@ -48,13 +50,15 @@ impl Samples {
             return Err(TrainError::NoImage);
         }
         check_twins(profiles)?;
-        Ok(Self { models, pictures })
+        let teacher = first.header.truth.teacher();
+        let teacher = models.iter().position(|model| Some(&model.id) == teacher);
+        Ok(Self { models, pictures, teacher })
     }
 
     /// The positions of the models asked for, in ascending order; if none was, of one model for each
     /// file of weights, the slowest: the others are the same network on smaller pictures, and the
     /// paper's method, which cannot tell for which pictures those will do, would choose them too
-    /// often.
+    /// often. A teacher must be asked for, unless it is alone.
     pub(crate) fn candidates(&self, asked: Option<&[ModelId]>) -> Result<Vec<usize>, TrainError> {
         let Some(asked) = asked else { return Ok(self.full_size()) };
         if asked.is_empty() {
@@ -69,12 +73,14 @@ impl Samples {
 
     fn full_size(&self) -> Vec<usize> {
         let latency = |model: usize| self.models[model].latency.median;
-        let is_slowest = |model: usize| {
-            let twins = (0..self.models.len())
-                .filter(|&twin| self.models[twin].sha256 == self.models[model].sha256);
-            twins.max_by_key(|&twin| (latency(twin), std::cmp::Reverse(twin))) == Some(model)
+        let is_only = self.models.len() == 1;
+        let pupils = || (0..self.models.len()).filter(|&one| is_only || self.teacher != Some(one));
+        let is_slowest = |model: &usize| {
+            let twins =
+                pupils().filter(|&twin| self.models[twin].sha256 == self.models[*model].sha256);
+            twins.max_by_key(|&twin| (latency(twin), std::cmp::Reverse(twin))) == Some(*model)
         };
-        (0..self.models.len()).filter(|&model| is_slowest(model)).collect()
+        pupils().filter(is_slowest).collect()
     }
 
     fn position(&self, asked: &ModelId) -> Result<usize, TrainError> {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::features::Features;
 use crate::learn::profile_file::tests::{header, result};
-use crate::learn::profile_file::{ImageRecord, Profile};
+use crate::learn::profile_file::{ImageRecord, Profile, Truth};
 use crate::premodel::Criterion;
 
 const CLASS: usize = 0;
@@ -170,6 +170,27 @@ fn videos_teach_how_answers_are_carried_through_time() {
     assert_eq!((time, time.reuse_below), (report.time.time, 0.002));
     let text = report.to_string();
     assert!(text.contains("from 468 pairs of successive frames of 12 videos"), "{text}");
+}
+
+/// What is said of pictures that `quick` has labelled, and the policy that is learnt of them.
+fn taught_by_quick(options: TrainOptions) -> (Premodel, Report) {
+    let mut profile = two_clusters("");
+    profile.header.truth = Truth::Teacher(id("quick"));
+    train(&[profile], &options).unwrap()
+}
+
+#[test]
+fn a_teacher_is_not_chosen_among_unless_it_is_named() {
+    let pool = |premodel: &Premodel| premodel.recipe().adaptive.clone().unwrap().pool;
+    let (premodel, report) = taught_by_quick(TrainOptions::default());
+    assert_eq!(premodel.sequence().collect::<Vec<_>>(), [&id("wide"), &id("slow")]);
+    assert!(!pool(&premodel).contains(&0), "quick is the first of three");
+    assert!(report.to_string().contains("right by definition"), "{report}");
+    let named = Some(vec![id("quick"), id("slow")]);
+    let options = TrainOptions { models: named.clone(), pool: named, ..TrainOptions::default() };
+    let (premodel, _) = taught_by_quick(options);
+    assert_eq!(premodel.sequence().collect::<Vec<_>>(), [&id("quick"), &id("slow")]);
+    assert_eq!(pool(&premodel), [0, 2]);
 }
 
 #[test]

@@ -45,6 +45,7 @@ fn every(every: u64, mut pictures: Vec<Answered>) -> Answers {
         models: ["quick", "large"].map(|name| ModelId::new(name).unwrap()).to_vec(),
         times: [5, 50].map(Duration::from_millis).to_vec(),
         classes: CLASSES,
+        truth: Truth::Labels,
         pictures,
     }
 }
@@ -92,6 +93,16 @@ fn a_still_video_teaches_reuse_as_far_as_its_answers_stay_right() {
     assert_eq!(reuse_below, 0.01);
     assert_eq!((reuse_at_most, cut_above), (UNLEARNT.reuse_at_most, UNLEARNT.cut_above));
     assert!(study.to_string().contains("less than 0.01 take over an answer: 0 of 499"), "{study}");
+}
+
+#[test]
+fn what_a_model_says_of_a_still_video_teaches_nothing() {
+    let mut answers = video(frames(400, |_| plain(Some(0.001), 3)));
+    assert_eq!(taught(&answers, &policy()).reuse_below, 0.002);
+    answers.truth = Truth::Ensemble;
+    let study = studied(&answers, &policy());
+    assert_eq!((study.time, study.pairs), (UNLEARNT, 399));
+    assert!(study.to_string().contains("flicker"), "{study}");
 }
 
 #[test]
