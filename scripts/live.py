@@ -143,8 +143,9 @@ def figures(way, streams, arguments, summary):
     expected = sum(stream.frames for stream in streams)
     if count.frames != expected:
         sys.exit(f"{way}: {count.frames} of {expected} frames are accounted for")
-    late_work = json.loads(summary.read_text())["late_work"]
-    return {"way": way, **count.figures(), "late_work": late_work}
+    summary = json.loads(summary.read_text())
+    side_work = {part: summary[part] for part in ("late_work", "study")}
+    return {"way": way, **count.figures(), **side_work}
 
 
 class Hog:
@@ -232,7 +233,10 @@ def show(row, hog):
     )
     if hog:
         print(f"{'':32} about switches {row['of_runs_settling']:.1f} % of {row['started_settling']}")
-    print(f"{'':32} {row['outcomes']} {row['late_work']}", flush=True)
+    print(f"{'':32} {row['outcomes']} {row['late_work']}")
+    if any(row["study"].values()):
+        print(f"{'':32} studies {row['study']}")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

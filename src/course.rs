@@ -85,6 +85,49 @@ impl Guide {
         Beginning::Course(self.course(None))
     }
 
+    /// Whether it may tell anything if `model` looks at a frame that is answered already.
+    pub fn is_worth_study(&self, frame: &FrameId, thumbnail: &Thumbnail) -> bool {
+        self.memory.is_worth_study(&frame.stream, thumbnail)
+    }
+
+    /// Takes in a run on a frame that is answered already, and the probabilities of all classes that it gave,
+    /// for the frames that follow in its scene. Whether the scene goes on.
+    pub fn study(
+        &self,
+        frame: &FrameId,
+        thumbnail: Thumbnail,
+        run: Run,
+        probabilities: &[f32],
+    ) -> bool {
+        let Some(place) = self.policy.place(&run.model) else { return false };
+        self.memory.revise(&frame.stream, thumbnail, |known| {
+            let mut evidence = known.evidence.clone();
+            self.policy.study(&mut evidence, place, probabilities);
+            let before = &known.answer;
+            let mut runs = before.runs.clone();
+            runs.retain(|other| other.model != run.model);
+            runs.push(run);
+            let stopped_by = before.weighed.map_or(Stop::Certain, |weighed| weighed.stopped_by);
+            let answer = Arc::new(self.answer(&evidence, runs, stopped_by)?);
+            Some(Known { evidence, answer })
+        })
+    }
+
+    /// What is made of the evidence after these runs; `None` without any.
+    fn answer(&self, evidence: &Evidence, runs: Vec<Run>, stopped_by: Stop) -> Option<Answer> {
+        let last = runs.last()?;
+        let labels = self.classifications(evidence.answer()?);
+        let certainty = Confidence::new(evidence.certainty())?;
+        Some(Answer {
+            model: last.model.clone(),
+            provider: last.provider,
+            reason: Reason::Preferred(Basis::Adaptive),
+            labels,
+            runs,
+            weighed: Some(Weighed { certainty, stopped_by }),
+        })
+    }
+
     fn course(self: &Arc<Self>, witness: Option<Witness>) -> Box<Course> {
         let (guide, evidence) = (Arc::clone(self), Evidence::default());
         Box::new(Course { guide, evidence, runs: Vec::new(), witness, fallback: None })
@@ -172,7 +215,8 @@ impl Course {
 
     /// Remembers the fused answer and settles the frame with it.
     pub fn settle(self, ticket: Ticket, stopped_by: Stop) {
-        let Some(answer) = self.answer(stopped_by) else {
+        let answer = self.guide.answer(&self.evidence, self.runs, stopped_by);
+        let Some(answer) = answer else {
             let error = "no model has answered that the adaptive policy knows".to_owned();
             ticket.report(Outcome::Failed(Failure { stage: Stage::Inference, error }));
             return;
@@ -182,20 +226,6 @@ impl Course {
             witness.report(Known { evidence: self.evidence, answer });
         }
         ticket.report(Outcome::Classified(answer));
-    }
-
-    fn answer(&self, stopped_by: Stop) -> Option<Answer> {
-        let last = self.runs.last()?;
-        let labels = self.guide.classifications(self.evidence.answer()?);
-        let certainty = Confidence::new(self.evidence.certainty())?;
-        Some(Answer {
-            model: last.model.clone(),
-            provider: last.provider,
-            reason: Reason::Preferred(Basis::Adaptive),
-            labels,
-            runs: self.runs.clone(),
-            weighed: Some(Weighed { certainty, stopped_by }),
-        })
     }
 }
 
@@ -331,6 +361,33 @@ mod tests {
         assert_eq!((names(&offer.selection), offer.is_covered), (vec!["large"], true));
         let cut = course(guide.begin(&frame(3), grey(200)));
         assert!(cut.evidence.answer().is_none());
+    }
+
+    #[test]
+    fn a_study_helps_the_frames_that_follow_in_the_scene() {
+        let guide = guide();
+        let study =
+            |grey_value| guide.study(&frame(0), grey(grey_value), run("large"), &says(5, 0.99));
+        assert!(!study(100), "nothing is known yet");
+        doubtful(&guide);
+        assert!(guide.is_worth_study(&frame(1), &grey(120)));
+        assert!(!study(220), "another scene");
+        assert!(study(120));
+        let Beginning::Reuse(Reuse::NearlyEqual { from: 0, answer, .. }) =
+            guide.begin(&frame(1), grey(100))
+        else {
+            panic!("nothing has changed")
+        };
+        let ran: Vec<&str> = answer.runs.iter().map(|run| run.model.as_str()).collect();
+        assert_eq!((&*answer.labels[0].label, answer.model.as_str()), ("f", "large"));
+        assert_eq!((ran, answer.weighed.unwrap().stopped_by), (vec!["quick", "large"], Stop::Load));
+        assert!(study(140));
+        let Beginning::Reuse(Reuse::SameScene { answer, .. }) = guide.begin(&frame(1), grey(120))
+        else {
+            panic!("both models have looked at the scene")
+        };
+        assert_eq!(answer.runs.len(), 2, "one of each model");
+        assert!(!guide.study(&frame(0), grey(120), run("stranger"), &says(5, 0.9)));
     }
 
     /// A frame of the scene of `guide` whose answer is in doubt.

@@ -43,9 +43,9 @@ use crate::capture::mailbox::{self, Delivery};
 use crate::capture::{CaptureError, Loss, News, NewsKind, SourceState, StreamSpec};
 use crate::clock::Clock;
 use crate::frame::StreamName;
-use crate::inference::{LateLimits, Roster, Widths};
+use crate::inference::{Classifier, LateLimits, Roster, Widths};
 use crate::models::ModelId;
-use crate::operations::Operations;
+use crate::operations::{Operations, SideWork};
 use crate::output::{Departures, OutputEvent, Progress, Summary};
 use crate::scheduler::estimate::OnTime;
 use crate::scheduler::{Discipline, Terms};
@@ -95,6 +95,8 @@ pub struct Setup {
     pub estimates: Option<PathBuf>,
     /// How models are ranked.
     pub selector: Selector,
+    /// The model that studies scenes for the adaptive policy; `None` for none.
+    pub study: Option<Classifier>,
     /// Labels in each answer.
     pub top_k: usize,
     /// When runs are too late.
@@ -327,7 +329,7 @@ impl Run {
             Ending::Breakdown(error) => (at(clock.now() + GRACE), Some(error)),
         };
         let faults = self.streams.stop();
-        let (late_work, joined) = self.stages.join(signals, limit, GRACE);
+        let (SideWork { late_work, study }, joined) = self.stages.join(signals, limit, GRACE);
         let unwritten = self.from_output.try_iter().find_map(|event| match ending_of(event) {
             Ending::Breakdown(error) => Some(error),
             Ending::Complete | Ending::Asked => None,
@@ -335,7 +337,7 @@ impl Run {
         let losses = self.losses.into_all();
         let summary = self.summary.try_recv().ok();
         Report {
-            summary: summary.map(|summary| Summary { late_work, losses, ..summary }),
+            summary: summary.map(|summary| Summary { late_work, study, losses, ..summary }),
             faults,
             breakdown: breakdown.or(unwritten).or(joined.err()),
         }

@@ -15,6 +15,7 @@
 //!    Under the adaptive policy ([`adaptive`]) a frame has a [`course`]: the answer is weighed, and
 //!    the frame may go back to the scheduler for another model. It needs no features but a
 //!    thumbnail, for what is remembered of its stream ([`scene`]).
+//!    A slow model may look at the scene for frames to come ([`study`]).
 //! 6. [`output`]: the ticket is settled; records leave in capture order.
 //!
 //! **Every captured frame owes exactly one outcome.** The ticket a frame carries enforces it:
@@ -58,6 +59,7 @@ pub mod report;
 pub mod resample;
 pub mod select;
 pub mod simulate;
+pub mod study;
 mod sync;
 pub mod systemd;
 pub mod threads;

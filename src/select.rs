@@ -20,6 +20,7 @@ use crate::premodel::{RankedPremodel, Selection};
 use crate::resample::ResampleError;
 use crate::scene::{Continuity, Thumbnailer};
 use crate::scheduler::{Offer, Queue, Task};
+use crate::study::{Easel, Look};
 
 use rate::Thinning;
 pub use rate::{TargetRate, TargetRateError};
@@ -186,6 +187,8 @@ pub struct Desk {
     pub fresh: Vec<StreamName>,
     /// Where frames go.
     pub queue: Arc<Queue>,
+    /// Where the pictures of frames go that need no model; `None` if nobody studies them.
+    pub easel: Option<Easel>,
 }
 
 /// Runs until the mailbox closes; then closes the queue. A desk that comes as one of `successors` takes
@@ -239,7 +242,7 @@ impl Stage {
     fn deal_with(&mut self, mut frame: Frame) {
         let clock = self.clock;
         note_wait(&mut frame, clock.now());
-        let Desk { selector, habits, queue, .. } = &mut self.desk;
+        let Desk { selector, habits, queue, easel, .. } = &mut self.desk;
         let habit = habits.get(&frame.ticket.account().origin.id.stream).copied();
         let Habit { every, target_rate, continuity } = habit.unwrap_or_default();
         if is_between(&frame, every, &mut self.taken) {
@@ -258,7 +261,15 @@ impl Stage {
             Ok(Choice::Skip(course)) => {
                 course::end(course, frame.ticket, Stop::Load, Outcome::Skipped);
             }
-            Ok(Choice::Reuse(reuse)) => frame.ticket.report(Outcome::Reused(reuse)),
+            Ok(Choice::Reuse(reuse)) => {
+                let Frame { picture, ticket } = frame;
+                let (id, pace) = (ticket.account().origin.id.clone(), ticket.account().pace);
+                ticket.report(Outcome::Reused(reuse));
+                // Where only work counts, answers would depend on how long a study takes.
+                if let (Some(easel), Pace::Clock) = (easel, pace) {
+                    easel.offer(Look { frame: id, picture });
+                }
+            }
             Err(error) => {
                 frame
                     .ticket
@@ -334,7 +345,7 @@ mod tests {
     fn desk(queue: &Arc<Queue>) -> Desk {
         let selector = Selector::Fixed(ModelId::new("a").unwrap());
         let (habits, fresh, queue) = (BTreeMap::new(), Vec::new(), Arc::clone(queue));
-        Desk { selector, habits, fresh, queue }
+        Desk { selector, habits, fresh, queue, easel: None }
     }
 
     /// The number of the next frame that is to run; `None` at the end.

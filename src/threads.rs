@@ -11,6 +11,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
 use crossbeam_channel::{Receiver, Sender, at, select, unbounded};
+use thread_priority::ThreadPriority;
+use thread_priority::unix::{
+    NormalThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy,
+    thread_native_id,
+};
 
 use crate::clock::Clock;
 
@@ -169,6 +174,17 @@ pub fn give_way() {
     }
 }
 
+/// Has the calling thread run only while a processor would be idle: any other thread that wakes takes its
+/// place at once. Where that is not allowed it [gives way](give_way).
+pub fn only_when_idle() {
+    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+    let (thread, least) = (thread_native_id(), ThreadPriority::Min);
+    if let Err(error) = set_thread_priority_and_policy(thread, least, idle) {
+        log::debug!("a thread that should run when all others are idle only gives way: {error}");
+        give_way();
+    }
+}
+
 /// The niceness of a thread that only has what others leave.
 const LEAST_URGENT: i32 = 19;
 
@@ -204,5 +220,20 @@ mod tests {
         .join()
         .unwrap();
         assert_eq!(rustix::process::nice(0).unwrap(), before);
+    }
+
+    #[test]
+    fn a_thread_that_runs_when_all_others_are_idle_is_the_only_one_that_does() {
+        use thread_priority::unix::thread_schedule_policy;
+        let before = thread_schedule_policy().unwrap();
+        let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+        thread::spawn(move || {
+            only_when_idle();
+            assert_eq!(thread_schedule_policy().unwrap(), idle);
+        })
+        .join()
+        .unwrap();
+        assert_eq!(thread_schedule_policy().unwrap(), before);
+        assert_ne!(before, idle);
     }
 }

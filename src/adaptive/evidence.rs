@@ -93,6 +93,16 @@ impl Evidence {
         self.runs.push(model);
     }
 
+    /// Drops the model that counts least, of equals the quickest, but not `kept`; `None` if there is no
+    /// other.
+    pub(super) fn drop_quickest_but(&mut self, kept: usize) -> Option<usize> {
+        let others = self.testimonies().filter(|(model, _)| *model != kept);
+        let (model, _) = others.min_by(|(_, a), (_, b)| a.share.total_cmp(&b.share))?;
+        self.testimonies[model] = None;
+        self.runs.retain(|run| *run != model);
+        Some(model)
+    }
+
     /// Drops the model carried over that counts least, to make room; `None` if all ran on this
     /// frame.
     pub(super) fn drop_faintest(&mut self) -> Option<usize> {

@@ -136,6 +136,14 @@ impl Adaptive {
         self.settle(evidence);
     }
 
+    /// Takes in what a model says of another frame of the scene that the evidence is of. Of more models
+    /// than any known set has, the quickest are dropped.
+    pub fn study(&self, evidence: &mut Evidence, place: usize, probabilities: &[f32]) {
+        evidence.add(place, Guesses::of(probabilities));
+        while self.fit(evidence.set()).is_none() && evidence.drop_quickest_but(place).is_some() {}
+        self.settle(evidence);
+    }
+
     /// What may run on the frame after what has run, the most worthwhile first; empty if the
     /// answer should go out.
     pub fn next(&self, evidence: &Evidence) -> Vec<Preference> {

@@ -142,6 +142,27 @@ fn a_known_scene_is_looked_at_by_models_that_add_to_what_is_known_of_it() {
 }
 
 #[test]
+fn what_a_study_adds_is_weighed_and_of_too_many_models_the_quickest_goes() {
+    let policy = policy();
+    let mut evidence = Evidence::default();
+    policy.observe(&mut evidence, QUICK, &says(5, 0.6));
+    policy.study(&mut evidence, LARGE, &says(3, 0.9));
+    assert_eq!(evidence.answer().unwrap().top(), Some(3));
+    assert_eq!(evidence.runs(), [QUICK, LARGE]);
+    let mut knowledge = knowledge();
+    knowledge.sets.pop();
+    knowledge.points[0].gains.clear();
+    assert_eq!(knowledge.check(2), Ok(()));
+    let alone = Adaptive::new(knowledge, names(), |_| true).unwrap();
+    let mut evidence = Evidence::default();
+    alone.observe(&mut evidence, QUICK, &says(5, 0.99));
+    alone.study(&mut evidence, LARGE, &says(3, 0.5));
+    assert_eq!((evidence.answer().unwrap().top(), evidence.runs()), (Some(3), &[LARGE][..]));
+    alone.study(&mut evidence, LARGE, &says(4, 0.9));
+    assert_eq!(evidence.answer().unwrap().top(), Some(4), "both looks on average");
+}
+
+#[test]
 fn faults_of_knowledge_are_named() {
     let fault = |spoil: fn(&mut Knowledge)| {
         let mut knowledge = knowledge();

@@ -153,6 +153,7 @@ fn replay(
         discipline: Discipline::Deadlines,
         estimates: None,
         selector: Selector::Fixed(model.clone()),
+        study: None,
         top_k: 5,
         late: LateLimits::default(),
     };

@@ -136,6 +136,7 @@ impl<'a> Survey<'a> {
             self.fail(too_wide);
         }
         self.premodel(policy, &manifests);
+        self.study(policy, &manifests);
         manifests
     }
 
@@ -213,6 +214,18 @@ impl<'a> Survey<'a> {
             (Err(fault), None) => self.fail(fault),
         }
         None
+    }
+
+    /// The model that is to study, which must be one of those that the policy may need.
+    fn study(&mut self, policy: &PolicyKind, manifests: &[Manifest]) {
+        let Some(study) = &self.config.policy.study else { return };
+        let is_there = manifests.iter().any(|manifest| manifest.id == study.value);
+        if *policy == PolicyKind::Adaptive && !manifests.is_empty() && !is_there {
+            let names: Vec<&str> = manifests.iter().map(|one| one.id.as_str()).collect();
+            let problem = format!("{} is none of the adaptive policy's models", study.value);
+            let remedy = format!("name one of {}", names.join(", "));
+            self.faults.push(study.location.fault(problem, remedy));
+        }
     }
 
     fn premodel(&mut self, policy: &PolicyKind, manifests: &[Manifest]) {

@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::config::{Config, PolicyKind};
 use crate::course::Guide;
 use crate::engines::{EngineBuilds, EngineStore};
-use crate::inference::{Loader, Roster, Stock, Widths};
+use crate::inference::{Classifier, Loader, Roster, Stock, Widths};
 use crate::install;
 use crate::models::{Labels, Manifest, ModelId, Provider};
 use crate::onnx::{Runtime, SessionOptions};
@@ -196,6 +196,8 @@ pub fn of_named_width(mut manifests: Vec<Manifest>) -> Vec<Manifest> {
 pub struct Chooser {
     /// Chooses.
     pub selector: Selector,
+    /// The model that studies scenes; `None` for none.
+    pub study: Option<Classifier>,
     /// The policy in words, as in `premodel of 2358 examples`.
     pub name: String,
 }
@@ -209,6 +211,8 @@ pub struct Wish {
     pub seed: u64,
     /// What the adaptive policy is to give; `None` for what its training chose.
     pub target: Option<Target>,
+    /// The model that studies scenes for the adaptive policy; `None` for none.
+    pub study: Option<ModelId>,
     /// Labels in each answer.
     pub top_k: usize,
 }
@@ -224,11 +228,11 @@ pub fn chooser(wish: &Wish, roster: &Roster, places: &Places) -> Result<Chooser,
             let premodel = premodel(&places.premodel()?, roster)?;
             let name = format!("premodel of {} examples", premodel.premodel().training_size());
             let selector = Selector::Premodel(Box::default(), Box::new(premodel));
-            return Ok(Chooser { selector, name });
+            return Ok(Chooser { selector, study: None, name });
         }
         PolicyKind::Adaptive => return adaptive_chooser(wish, roster, places),
     };
-    Ok(Chooser { selector, name: wish.policy.to_string() })
+    Ok(Chooser { selector, study: None, name: wish.policy.to_string() })
 }
 
 fn adaptive_chooser(wish: &Wish, roster: &Roster, places: &Places) -> Result<Chooser, Failure> {
@@ -238,10 +242,26 @@ fn adaptive_chooser(wish: &Wish, roster: &Roster, places: &Places) -> Result<Cho
         let point = policy.knowledge().point_for(target)?;
         policy = policy.at(point);
     }
-    let name = format!("adaptive policy ({})", policy.point());
+    let mut name = format!("adaptive policy ({})", policy.point());
+    let study = wish.study.as_ref().map(|model| student(model, &policy, roster)).transpose()?;
+    if let Some(model) = &wish.study {
+        name += &format!(", scenes studied by {model}");
+    }
     let labels = common_labels(&policy, roster)?;
     let selector = Selector::Adaptive(Box::default(), Guide::new(policy, labels, wish.top_k));
-    Ok(Chooser { selector, name })
+    Ok(Chooser { selector, study, name })
+}
+
+/// A further session of a model, on one thread of the processor, for studies.
+fn student(model: &ModelId, policy: &Adaptive, roster: &Roster) -> Result<Classifier, Failure> {
+    let is_of_pool = |manifest: &&Manifest| policy.place(&manifest.id).is_some();
+    let pool = || roster.manifests().filter(is_of_pool);
+    let manifest = pool().find(|manifest| manifest.id == *model).ok_or_else(|| {
+        let pool = pool().map(|manifest| manifest.id.clone()).collect();
+        AdaptiveFault::Study { model: model.clone(), pool }
+    })?;
+    let (classifier, _) = roster.loader.for_session(Provider::Cpu, 1).load(manifest)?;
+    Ok(classifier)
 }
 
 /// Why the adaptive policy cannot run.
@@ -253,6 +273,18 @@ pub enum AdaptiveFault {
          premodel"
     )]
     NoPart,
+    /// A model is to study that it does not know.
+    #[error(
+        "model {model} cannot study scenes: it is none of the adaptive policy's models that are \
+         loaded ({})",
+        in_a_row(.pool)
+    )]
+    Study {
+        /// The model.
+        model: ModelId,
+        /// Those that can.
+        pool: Vec<ModelId>,
+    },
     /// A model tells other classes apart than those that it was trained with.
     #[error(
         "model {model} tells {found} classes apart, and the adaptive policy was trained for \
@@ -277,6 +309,10 @@ pub enum AdaptiveFault {
         /// Another.
         other: ModelId,
     },
+}
+
+fn in_a_row(models: &[ModelId]) -> String {
+    models.iter().map(ModelId::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// The adaptive policy, over those of its models that are loaded.

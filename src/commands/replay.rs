@@ -10,12 +10,13 @@ use clap::Parser;
 
 use super::equipment::{self, Execution, Wish};
 use super::playing::{SummaryFile, delivery, finish};
-use super::{Context, Failure, Places, Talk, configured, stderr};
+use super::{Context, Failure, Places, Talk, catalogue, configured, stderr};
 use crate::adaptive::Target;
 use crate::capture::{Playback, Source, StreamSpec};
 use crate::config::{Config, PolicyKind};
 use crate::daemon::{self, Plan, Setup, StreamPlan};
 use crate::frame::{Budget, Pace, StreamName};
+use crate::models::ModelId;
 use crate::scheduler::estimate::OnTime;
 use crate::scheduler::{Discipline, Terms};
 use crate::select::TargetRate;
@@ -52,6 +53,11 @@ pub struct Arguments {
     #[arg(long, value_name = "TIME", value_parser = Target::mean_time)]
     #[arg(conflicts_with = "model", allow_hyphen_values = true)]
     mean_time_target: Option<Target>,
+    /// Have this model, which may be too slow for the budget, study scenes on time that nobody needs, for
+    /// the adaptive policy to weigh what it says
+    #[arg(long, value_name = "NAME", requires = "realtime", conflicts_with = "model")]
+    #[arg(value_parser = catalogue::model_name)]
+    study: Option<ModelId>,
     /// Seed of the random policy
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     seed: Option<u64>,
@@ -142,6 +148,7 @@ pub fn run(arguments: Arguments, mut context: Context) -> Result<(), Failure> {
         discipline: arguments.scheduler.into(),
         estimates: scheduler.estimates,
         selector: chooser.selector,
+        study: chooser.study,
         top_k: wish.top_k,
         late,
     };
@@ -154,11 +161,15 @@ pub fn run(arguments: Arguments, mut context: Context) -> Result<(), Failure> {
 
 impl Arguments {
     fn wish(&self, config: Option<&Config>, places: &Places) -> Result<Wish, Failure> {
-        let configured = config.and_then(|config| config.policy.target.as_ref());
+        let configured = config.map(|config| &config.policy);
+        let target = configured.and_then(|policy| policy.target.as_ref());
+        let study = configured.and_then(|policy| policy.study.as_ref());
+        let study = study.filter(|_| self.realtime).map(|study| study.value.clone());
         Ok(Wish {
             policy: self.policy(config, places)?,
-            seed: self.seed.or(config.map(|config| config.policy.seed)).unwrap_or(0),
-            target: self.target().or(configured.map(|target| target.value)),
+            seed: self.seed.or(configured.map(|policy| policy.seed)).unwrap_or(0),
+            target: self.target().or(target.map(|target| target.value)),
+            study: self.study.clone().or(study),
             top_k: self.top_k(config),
         })
     }
@@ -169,14 +180,19 @@ impl Arguments {
 
     /// What the command line names goes before the configuration, and that before the default.
     fn policy(&self, config: Option<&Config>, places: &Places) -> Result<PolicyKind, Failure> {
-        match (&self.model, &self.policy, self.target()) {
-            (Some(name), _, _) => format!("fixed:{name}").parse().map_err(Failure::usage),
-            (None, None | Some(PolicyKind::Adaptive), Some(_)) => Ok(PolicyKind::Adaptive),
-            (None, Some(policy), Some(_)) => Err(Failure::usage(format_args!(
+        let is_adaptive = self.target().is_some() || self.study.is_some();
+        match (&self.model, &self.policy) {
+            (Some(name), _) => format!("fixed:{name}").parse().map_err(Failure::usage),
+            (None, None | Some(PolicyKind::Adaptive)) if is_adaptive => Ok(PolicyKind::Adaptive),
+            (None, Some(policy)) if self.target().is_some() => Err(Failure::usage(format_args!(
                 "the policy {policy} has no target: leave the target out, or use --policy adaptive"
             ))),
-            (None, Some(policy), None) => Ok(policy.clone()),
-            (None, None, None) => Ok(config.and_then(Config::policy).unwrap_or_else(|| {
+            (None, Some(policy)) if self.study.is_some() => Err(Failure::usage(format_args!(
+                "the policy {policy} has no use for a model that studies: leave --study out, or use \
+                 --policy adaptive"
+            ))),
+            (None, Some(policy)) => Ok(policy.clone()),
+            (None, None) => Ok(config.and_then(Config::policy).unwrap_or_else(|| {
                 let places = places.clone();
                 let places =
                     config.map(|config| places.clone().or_config(config)).unwrap_or(places);

@@ -162,6 +162,7 @@ impl Written {
             discipline: Discipline::Deadlines,
             estimates: scheduler.estimates.or_else(install::estimates),
             selector: chooser.selector,
+            study: chooser.study,
             top_k: wish.top_k,
             late,
         })
@@ -251,6 +252,7 @@ fn wish(config: &Config, policy: PolicyKind) -> Wish {
         policy,
         seed: config.policy.seed,
         target: config.policy.target.as_ref().map(|target| target.value),
+        study: config.policy.study.as_ref().map(|study| study.value.clone()),
         top_k: config.output.top_k.get(),
     }
 }

@@ -12,6 +12,7 @@ use super::{Failure, stdout};
 use crate::operations::socket;
 use crate::operations::status::{ErrorStatus, ModelStatus, Status, StreamStatus};
 use crate::output::table::Table;
+use crate::study::StudyWork;
 
 /// What `status` takes.
 #[derive(Debug, Parser)]
@@ -145,6 +146,13 @@ fn machinery(status: &Status) -> String {
         "late runs: {} frames answered without, {} ended, {} workers given up, {} models built anew, {} lost",
         late.answered_without, late.terminated, late.fenced, late.rebuilt, late.lost
     ));
+    let study = status.study;
+    if study != StudyWork::default() {
+        line(format!(
+            "studies: {} in {:.1} s, {} in vain, {} failed",
+            study.done, study.seconds, study.in_vain, study.failed
+        ));
+    }
     let builds: u64 = status.engine_builds.values().sum();
     if builds > 0 {
         line(format!("engines built: {builds}"));

@@ -82,6 +82,8 @@ pub struct PolicyConfig {
     pub kind: Option<Located<PolicyKind>>,
     /// What the adaptive policy is to give; `None` for what its training chose.
     pub target: Option<Located<Target>>,
+    /// The model that studies scenes for the adaptive policy; `None` for none.
+    pub study: Option<Located<ModelId>>,
     /// What [`PolicyKind::Random`] starts from.
     pub seed: u64,
 }
@@ -153,9 +155,11 @@ impl Config {
         Ok(read::from_bytes(path, &bytes)?)
     }
 
-    /// The policy that it names; a target names the adaptive one.
+    /// The policy that it names; a target, or a model that studies, names the adaptive one.
     pub fn policy(&self) -> Option<PolicyKind> {
-        let kind = self.policy.kind.as_ref().map(|kind| kind.value.clone());
-        kind.or_else(|| self.policy.target.as_ref().map(|_| PolicyKind::Adaptive))
+        let PolicyConfig { kind, target, study, .. } = &self.policy;
+        let kind = kind.as_ref().map(|kind| kind.value.clone());
+        let is_adaptive = target.is_some() || study.is_some();
+        kind.or_else(|| is_adaptive.then_some(PolicyKind::Adaptive))
     }
 }

@@ -125,6 +125,7 @@ fn policy(document: &Document<'_>, mut section: Section<'_>) -> PolicyConfig {
     let seed = section.optional("seed", value::seed).unwrap_or(0);
     let accuracy = section.optional("accuracy_target", located(value::accuracy_target));
     let mean_time = section.optional("mean_time_target", located(value::mean_time_target));
+    let study = section.optional("study", located(value::model));
     section.finish();
     if let (Some(_), Some(second)) = (&accuracy, &mean_time) {
         let remedy = "keep one of the two";
@@ -137,7 +138,13 @@ fn policy(document: &Document<'_>, mut section: Section<'_>) -> PolicyConfig {
         let problem = format!("the policy {} has no target", kind.value);
         document.note(target.location.fault(problem, "remove it, or write kind = \"adaptive\""));
     }
-    PolicyConfig { kind, target, seed }
+    if let (Some(kind), Some(study)) = (&kind, &study)
+        && kind.value != PolicyKind::Adaptive
+    {
+        let problem = format!("the policy {} has no use for a model that studies", kind.value);
+        document.note(study.location.fault(problem, "remove it, or write kind = \"adaptive\""));
+    }
+    PolicyConfig { kind, target, study, seed }
 }
 
 fn output(mut section: Section<'_>) -> OutputConfig {

@@ -389,6 +389,22 @@ fn a_target_is_for_the_adaptive_policy_and_stands_alone() {
 }
 
 #[test]
+fn a_model_studies_for_the_adaptive_policy() {
+    let policy = |keys: &str| read(&format!("{STREAM}[policy]\n{keys}\n"));
+    let config = policy("study = \"large\"").unwrap();
+    assert_eq!(config.policy(), Some(PolicyKind::Adaptive));
+    assert_eq!(config.policy.study.unwrap().value.as_str(), "large");
+    for (keys, words) in [
+        ("study = \"a/b\"", "this cannot be a model's name"),
+        ("study = 3", "this is a whole number"),
+        ("kind = \"premodel\"\nstudy = \"large\"", "the policy premodel has no use"),
+    ] {
+        let found = policy(keys).unwrap_err().to_string();
+        assert!(found.contains(words), "{keys}: {found}");
+    }
+}
+
+#[test]
 fn a_fixed_model_must_be_one_of_those_in_use() {
     let text = |fixed: &str| {
         format!("{STREAM}[models]\nuse = [\"small\"]\n[policy]\nkind = \"fixed:{fixed}\"\n")

@@ -19,20 +19,22 @@ use crate::frame::StreamName;
 use crate::health::Health;
 use crate::inference::worker::{Released, Worker};
 use crate::inference::{
-    Build, Complement, Crew, Hand, Heir, LateLimits, LateWork, Recruiter, RosterError, Stock,
+    Build, Classifier, Complement, Crew, Hand, Heir, LateLimits, Recruiter, RosterError, Stock,
     Supervisor, Work, Workshop, complement, prepare,
 };
 use crate::models::ModelId;
-use crate::operations::{Machinery, Settling};
+use crate::operations::{Machinery, Settling, SideWork};
 use crate::scheduler::estimate::{OnTime, Saved};
 use crate::scheduler::{Discipline, Queue, Scheduler};
 use crate::select::{Desk, Selector};
+use crate::study::{Student, StudyCounts};
 use crate::threads::Threads;
 
 /// All parts of an engine, the models loaded.
 pub(super) struct Parts {
     crew: Crew,
     selector: Selector,
+    study: Option<Classifier>,
     on_time: OnTime,
     discipline: Discipline,
     late: LateLimits,
@@ -42,12 +44,12 @@ pub(super) struct Parts {
 impl Parts {
     /// Loads what is missing; what goes with the parts of an engine is given back beside them.
     pub(super) fn of(setup: Setup, saved: &Saved) -> Result<(Self, Vec<StreamPlan>), RosterError> {
-        let Setup { streams, roster, widths, on_time, discipline, selector, top_k, late, .. } =
-            setup;
+        let Setup { streams, roster, widths, on_time, discipline, selector, .. } = setup;
+        let Setup { study, top_k, late, .. } = setup;
         let crew = Crew::raise(roster, &widths, saved)?;
         let always_waits = discipline == Discipline::NewestWins;
         let late = LateLimits { always_waits, ..late };
-        Ok((Self { crew, selector, on_time, discipline, late, top_k }, streams))
+        Ok((Self { crew, selector, study, on_time, discipline, late, top_k }, streams))
     }
 }
 
@@ -64,6 +66,7 @@ pub(super) struct Engine {
     supervisor: Arc<Supervisor>,
     stock: Arc<Stock>,
     guide: Option<Arc<Guide>>,
+    studies: Arc<StudyCounts>,
     standby: Option<Standby>,
     release: Release,
     released: Receiver<Released>,
@@ -84,6 +87,7 @@ struct Standby {
     hands: Vec<Hand>,
     heirs: Vec<Heir>,
     prepare: Box<dyn FnOnce() + Send>,
+    student: Option<Student>,
     /// Told when the last worker that is not stuck is gone.
     tell_over: Sender<()>,
 }
@@ -92,7 +96,7 @@ impl Engine {
     /// Puts parts together, and the desk that frames come to it from. It does nothing before it is
     /// started.
     pub(super) fn assemble(
-        Parts { mut crew, selector, on_time, discipline, late, top_k }: Parts,
+        Parts { mut crew, selector, study, on_time, discipline, late, top_k }: Parts,
         streams: &[StreamPlan],
         before: Option<&Self>,
         memory: &mut Memory,
@@ -117,13 +121,21 @@ impl Engine {
         let prepare = move || prepare::run(prepared, preprocessors, employer, clock);
         let selector = selector.going_on_from(before.and_then(|before| before.guide.as_ref()));
         let guide = selector.guide().cloned();
+        let studies = Arc::<StudyCounts>::default();
+        let student = study.zip(guide.clone());
+        let student = student.map(|(classifier, guide)| {
+            Student::new(classifier, guide, Arc::clone(&studies), clock)
+        });
+        let (easel, student) = student.unzip();
         let habits = streams.iter().map(|stream| (stream.spec.name.clone(), stream.habit()));
-        let desk =
-            Desk { selector, habits: habits.collect(), fresh: Vec::new(), queue: queue.clone() };
+        let (habits, fresh) = (habits.collect(), Vec::new());
+        let desk = Desk { selector, habits, fresh, queue: queue.clone(), easel };
         let ((tell_over, over), prepare) = (bounded(1), Box::new(prepare));
-        let standby = Standby { hands: crew.hands, heirs: crew.heirs, prepare, tell_over };
-        let (stock, standby) = (Arc::new(crew.stock), Some(standby));
-        let engine = Self { queue, supervisor, stock, guide, standby, release, released, over };
+        let Crew { hands, heirs, stock, .. } = crew;
+        let standby = Some(Standby { hands, heirs, prepare, student, tell_over });
+        let stock = Arc::new(stock);
+        let engine =
+            Self { queue, supervisor, stock, guide, studies, standby, release, released, over };
         (engine, desk)
     }
 
@@ -134,7 +146,8 @@ impl Engine {
         before: Option<&Self>,
         threads: &mut Threads,
     ) -> anyhow::Result<()> {
-        let Some(Standby { hands, heirs, prepare, tell_over }) = self.standby.take() else {
+        let Some(Standby { hands, heirs, prepare, student, tell_over }) = self.standby.take()
+        else {
             return Ok(());
         };
         let released = before.map(|before| before.released.try_iter().collect());
@@ -154,6 +167,9 @@ impl Engine {
             let _ = tell_over.send(());
         })?;
         threads.spawn("prepare", prepare)?;
+        if let Some(student) = student {
+            threads.spawn("study", move || student.run())?;
+        }
         dismantle(left, threads);
         Ok(())
     }
@@ -178,18 +194,18 @@ impl Engine {
     /// What operators see of it.
     pub(super) fn machinery(
         &self,
-        (late_work_before, health): (LateWork, Health),
+        (before, health): (SideWork, Health),
         mailbox: Depth,
         settled: Settling,
     ) -> Machinery {
         let (queue, supervisor) = (self.queue.clone(), Arc::clone(&self.supervisor));
-        let providers = self.stock.providers();
-        Machinery { queue, supervisor, late_work_before, health, mailbox, settled, providers }
+        let (studies, providers) = (Arc::clone(&self.studies), self.stock.providers());
+        Machinery { queue, supervisor, studies, before, health, mailbox, settled, providers }
     }
 
-    /// What was done about runs that lasted too long.
-    pub(super) fn late_work(&self) -> LateWork {
-        self.supervisor.late_work()
+    /// What it did besides answering.
+    pub(super) fn side_work(&self) -> SideWork {
+        SideWork { late_work: self.supervisor.late_work(), study: self.studies.work() }
     }
 
     /// The models of which a run is under way.

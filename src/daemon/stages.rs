@@ -18,8 +18,7 @@ use crate::capture::mailbox::{self, Depth};
 use crate::clock::Clock;
 use crate::frame::StreamName;
 use crate::health::Health;
-use crate::inference::LateWork;
-use crate::operations::{Operations, Settling};
+use crate::operations::{Operations, Settling, SideWork};
 use crate::outcome::Settled;
 use crate::output::{self, Departures, OutputEvent, Progress, Summary};
 use crate::select::{self, Desk};
@@ -33,7 +32,7 @@ pub(super) struct Stages {
     pub(super) reloading: Reloading,
     engine: Engine,
     /// What was done by the engines before it.
-    late_work: LateWork,
+    side_work: SideWork,
     /// That of the engine: a reload begins anew with models that were lost.
     pub(super) health: Health,
     pub(super) showing: Showing,
@@ -50,8 +49,8 @@ pub(super) struct Showing {
 }
 
 impl Showing {
-    /// Has operators see this engine, after others that have done so much about late runs.
-    fn attach(&self, engine: &Engine, before: LateWork, health: Health) {
+    /// Has operators see this engine, after others that have done so much besides.
+    fn attach(&self, engine: &Engine, before: SideWork, health: Health) {
         let (mailbox, settled) = (self.mailbox.clone(), self.settling.clone());
         self.operations.attach(engine.machinery((before, health), mailbox, settled));
     }
@@ -116,11 +115,11 @@ impl Stages {
         let around = (&threads, health.clone(), clock);
         let (mut engine, desk) = Engine::assemble(parts, streams, None, &mut memory, around);
         engine.start(None, &mut threads)?;
-        showing.attach(&engine, LateWork::default(), health.clone());
+        showing.attach(&engine, SideWork::default(), health.clone());
         let (desks, successors) = unbounded();
         threads.spawn("select", move || select::run(frames, desk, successors, clock))?;
-        let (late_work, reloading) = (LateWork::default(), Reloading::new(reload));
-        Ok(Self { threads, memory, reloading, engine, late_work, health, showing, desks, clock })
+        let (side_work, reloading) = (SideWork::default(), Reloading::new(reload));
+        Ok(Self { threads, memory, reloading, engine, side_work, health, showing, desks, clock })
     }
 
     /// Begins to load what a reload needs.
@@ -156,8 +155,8 @@ impl Stages {
         // `select` takes it before the first frame of a new stream; it runs as long as streams may come.
         let _ = self.desks.send(Desk { fresh, ..desk });
         streams.call_reader();
-        let late_work = self.late_work + self.engine.late_work();
-        self.showing.attach(&engine, late_work, self.health.clone());
+        let side_work = self.side_work + self.engine.side_work();
+        self.showing.attach(&engine, side_work, self.health.clone());
         self.showing.follow(&changes, &planned);
         let before = std::mem::replace(&mut self.engine, engine);
         self.reloading.change(Change { before, words: changes::in_words(&changes) });
@@ -168,8 +167,8 @@ impl Stages {
     pub(super) fn complete_change(&mut self) -> anyhow::Result<()> {
         let Some(Change { before, words }) = self.reloading.end() else { return Ok(()) };
         self.engine.start(Some(&before), &mut self.threads)?;
-        self.late_work = self.late_work + before.late_work();
-        self.showing.attach(&self.engine, self.late_work, self.health.clone());
+        self.side_work = self.side_work + before.side_work();
+        self.showing.attach(&self.engine, self.side_work, self.health.clone());
         note_reload(&ReloadEvent::Done(words));
         Ok(())
     }
@@ -181,7 +180,7 @@ impl Stages {
         signals: &Receiver<()>,
         mut limit: Receiver<Instant>,
         grace: Duration,
-    ) -> (LateWork, anyhow::Result<()>) {
+    ) -> (SideWork, anyhow::Result<()>) {
         let changed = self.complete_change_within(signals, &mut limit, grace);
         let joined = changed.and_then(|()| self.threads.join(signals, limit, grace, self.clock));
         let joined = joined.map_err(|error| match &*in_a_row(&self.engine.running()) {
@@ -190,7 +189,7 @@ impl Stages {
         });
         self.memory.keep();
         let unsound = self.health.faults().into_iter().next().map(anyhow::Error::msg);
-        (self.late_work + self.engine.late_work(), joined.and(unsound.map_or(Ok(()), Err)))
+        (self.side_work + self.engine.side_work(), joined.and(unsound.map_or(Ok(()), Err)))
     }
 
     fn complete_change_within(

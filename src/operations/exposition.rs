@@ -2,15 +2,16 @@
 
 use std::time::{Duration, SystemTime};
 
-use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{Counter, Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 use prometheus::{TextEncoder, core::Collector};
 
 use super::Operations;
 use super::board::Board;
-use super::machinery::Machinery;
+use super::machinery::{Machinery, SideWork};
 use super::process::ProcessFigures;
 use crate::inference::LateWork;
 use crate::scheduler::{Glance, RunnerGlance};
+use crate::study::StudyWork;
 
 /// The form of the text, as HTTP names it.
 pub(super) const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
@@ -58,7 +59,9 @@ impl Snapshot {
         let queues = queues.map(|(queue, frames)| (vec![queue], frames as f64));
         let help = "Frames that wait for features, for a decision, or to be written.";
         self.gauges(("classifyd_queue_frames", &["queue"]), help, queues);
-        self.late_work(machinery.late_work());
+        let SideWork { late_work, study } = machinery.side_work();
+        self.late_work(late_work);
+        self.study(study);
         self.devices(&glance);
         self.runners(&glance.runners);
     }
@@ -81,6 +84,23 @@ impl Snapshot {
             counter.inc_by(count);
             self.keep(counter);
         }
+    }
+
+    fn study(&self, study: StudyWork) {
+        let StudyWork { done, in_vain, failed, seconds } = study;
+        let outcomes = [("done", done), ("in_vain", in_vain), ("failed", failed)];
+        let name = "classifyd_studies_total";
+        let help =
+            "Frames that a model has studied for the sake of later ones, by what came of it.";
+        let counter = IntCounterVec::new(Opts::new(name, help), &["result"]).expect(SOUND);
+        for (outcome, count) in outcomes {
+            counter.with_label_values(&[outcome]).inc_by(count);
+        }
+        self.keep(counter);
+        let help = "What studies took together, preprocessing included.";
+        let counter = Counter::new("classifyd_study_seconds_total", help).expect(SOUND);
+        counter.inc_by(seconds);
+        self.keep(counter);
     }
 
     fn devices(&self, glance: &Glance) {

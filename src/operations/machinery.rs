@@ -1,6 +1,7 @@
 //! What is asked of the stages when an operator looks.
 
 use std::collections::BTreeMap;
+use std::ops::Add;
 use std::sync::{Arc, Weak};
 
 use crossbeam_channel::Receiver;
@@ -11,6 +12,7 @@ use crate::inference::{LateWork, Supervisor};
 use crate::models::{ModelId, Provider};
 use crate::outcome::Settled;
 use crate::scheduler::{Glance, Queue};
+use crate::study::{StudyCounts, StudyWork};
 
 /// The stages that can be asked.
 pub struct Machinery {
@@ -18,8 +20,10 @@ pub struct Machinery {
     pub queue: Arc<Queue>,
     /// What was done about late runs.
     pub supervisor: Arc<Supervisor>,
-    /// The same by engines that a reload has replaced: counts never go back.
-    pub late_work_before: LateWork,
+    /// What was studied.
+    pub studies: Arc<StudyCounts>,
+    /// What engines did that a reload has replaced: counts never go back.
+    pub before: SideWork,
     /// Whether the process can go on.
     pub health: Health,
     /// Frames that wait to be looked at.
@@ -28,6 +32,23 @@ pub struct Machinery {
     pub settled: Settling,
     /// What each model runs on.
     pub providers: BTreeMap<ModelId, Provider>,
+}
+
+/// What an engine does besides answering frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct SideWork {
+    /// What was done about runs that lasted too long.
+    pub late_work: LateWork,
+    /// What was studied.
+    pub study: StudyWork,
+}
+
+impl Add for SideWork {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { late_work: self.late_work + other.late_work, study: self.study + other.study }
+    }
 }
 
 /// The channel to the output stage, seen from aside: it ends with its reader.
@@ -69,8 +90,9 @@ impl Machinery {
         Depths { mailbox, scheduler, output }
     }
 
-    /// What was done about late runs.
-    pub(super) fn late_work(&self) -> LateWork {
-        self.late_work_before + self.supervisor.late_work()
+    /// What was done besides answering frames.
+    pub(super) fn side_work(&self) -> SideWork {
+        let (late_work, study) = (self.supervisor.late_work(), self.studies.work());
+        self.before + SideWork { late_work, study }
     }
 }

@@ -35,7 +35,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Instant, SystemTime};
 
 pub use endpoints::{DEFAULT_LISTEN, EndpointError, Endpoints};
-pub use machinery::{Machinery, Settling};
+pub use machinery::{Machinery, Settling, SideWork};
 
 use crate::capture::{News, NewsKind};
 use crate::clock::Clock;

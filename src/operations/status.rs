@@ -11,10 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use super::Operations;
 use super::board::Board;
-use super::machinery::{Depths, Machinery};
+use super::machinery::{Depths, Machinery, SideWork};
 use crate::inference::LateWork;
 use crate::output::rfc3339;
 use crate::scheduler::{Glance, RunnerGlance};
+use crate::study::StudyWork;
 
 /// The JSON Schema (draft 2020-12) of a status document.
 pub const STATUS_SCHEMA: &str = include_str!("../../schema/status.schema.json");
@@ -46,6 +47,8 @@ pub struct Status {
     pub queues: QueueStatus,
     /// What was done about runs that lasted too long.
     pub late_work: LateWork,
+    /// What was done by a model that studies scenes.
+    pub study: StudyWork,
     /// TensorRT engines that were built, by model.
     pub engine_builds: BTreeMap<String, u64>,
     /// What the machine's sensors say.
@@ -231,6 +234,7 @@ impl Operations {
             devices: Vec::new(),
             queues: Depths::default().into(),
             late_work: LateWork::default(),
+            study: StudyWork::default(),
             engine_builds: engine_builds.map(|(model, count)| (model.to_string(), count)).collect(),
             board: Board::read(&self.root),
         };
@@ -241,7 +245,8 @@ impl Operations {
     fn add_machinery(&self, status: &mut Status, machinery: &Machinery) {
         let glance = machinery.glance();
         status.queues = machinery.depths(glance.waiting).into();
-        status.late_work = machinery.late_work();
+        let SideWork { late_work, study } = machinery.side_work();
+        (status.late_work, status.study) = (late_work, study);
         status.models = self.models(&glance, machinery);
         status.devices = glance
             .devices

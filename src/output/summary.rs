@@ -13,6 +13,7 @@ use super::tally::{ModelTally, Tally};
 use crate::frame::StreamName;
 use crate::inference::LateWork;
 use crate::models::ModelId;
+use crate::study::StudyWork;
 
 /// A run in numbers.
 ///
@@ -20,6 +21,7 @@ use crate::models::ModelId;
 /// - `total`: [`Figures`] over all streams;
 /// - `streams`: an array, by name, of objects with `stream` (its name) and the keys of [`Figures`];
 /// - `late_work`: [`LateWork`], what was done about runs that lasted too long;
+/// - `study`: [`StudyWork`], what was done by a model that studies scenes;
 /// - `losses`: [`Losses`], how often the sources of streams were lost, by reason.
 ///
 /// Displayed, it is a short table for people.
@@ -32,6 +34,8 @@ pub struct Summary {
     /// What was done about runs that lasted too long. The output stage does not know: whoever has
     /// the workers fills it in.
     pub late_work: LateWork,
+    /// What was studied; whoever has the student fills it in.
+    pub study: StudyWork,
     /// How often sources were lost; whoever has the streams fills it in.
     pub losses: Losses,
 }
@@ -141,6 +145,7 @@ impl Summary {
             total: Figures::new(&total),
             streams: tallies.iter().map(of_stream).collect(),
             late_work: LateWork::default(),
+            study: StudyWork::default(),
             losses: Losses::default(),
         }
     }
@@ -242,6 +247,14 @@ impl fmt::Display for Summary {
                 f,
                 "\nlate runs: {answered_without} frames answered without, {terminated} ended, {fenced} stuck; \
                  {rebuilt} models rebuilt, {lost} lost"
+            )?;
+        }
+        if self.study != StudyWork::default() {
+            let StudyWork { done, in_vain, failed, seconds } = self.study;
+            writeln!(
+                f,
+                "\nstudies: {done} in {seconds:.1} s; {in_vain} came to nothing, as their scene was over; \
+                 {failed} failed"
             )?;
         }
         if !self.losses.is_empty() {

@@ -28,6 +28,8 @@ struct Latest {
     known: Known,
     /// Frames that have taken over its answer.
     reuses: u32,
+    /// The frame that was studied last.
+    studied: Option<Thumbnail>,
 }
 
 /// What models found out about a frame.
@@ -106,6 +108,36 @@ impl Memory {
         Recall::Other { scene, witness }
     }
 
+    /// Whether a frame that is answered already goes on with the scene that is known, and shows something else
+    /// than the one that was studied last.
+    pub fn is_worth_study(&self, stream: &StreamName, thumbnail: &Thumbnail) -> bool {
+        let streams = self.lock();
+        let latest = streams.get(stream).and_then(|stream| stream.latest.as_ref());
+        latest.is_some_and(|latest| {
+            let differs = |other: &Thumbnail| other.difference(thumbnail) >= self.time.reuse_below;
+            latest.goes_on_with(thumbnail, self.time) && latest.studied.as_ref().is_none_or(differs)
+        })
+    }
+
+    /// Changes what is known of the scene that a studied frame goes on with; whether it still does.
+    pub fn revise(
+        &self,
+        stream: &StreamName,
+        studied: Thumbnail,
+        revised: impl FnOnce(&Known) -> Option<Known>,
+    ) -> bool {
+        let mut streams = self.lock();
+        let latest = streams.get_mut(stream).and_then(|stream| stream.latest.as_mut());
+        let Some(latest) = latest.filter(|one| one.goes_on_with(&studied, self.time)) else {
+            return false;
+        };
+        latest.studied = Some(studied);
+        if let Some(revised) = revised(&latest.known) {
+            latest.known = revised;
+        }
+        true
+    }
+
     /// Forgets what a stream showed; its frames on their way are waited for as before.
     pub fn forget(&self, stream: &StreamName) {
         if let Some(stream) = self.lock().get_mut(stream) {
@@ -146,7 +178,7 @@ impl Witness {
         let number = self.frame.number;
         if stream.latest.as_ref().is_none_or(|latest| latest.number < number) {
             let thumbnail = self.thumbnail.clone();
-            stream.latest = Some(Latest { number, thumbnail, known, reuses: 0 });
+            stream.latest = Some(Latest { number, thumbnail, known, reuses: 0, studied: None });
         }
     }
 }
@@ -163,6 +195,11 @@ impl Witness {
 }
 
 impl Latest {
+    /// Whether a frame that looks like that is no other scene.
+    fn goes_on_with(&self, thumbnail: &Thumbnail, time: TimeFit) -> bool {
+        self.thumbnail.difference(thumbnail) <= time.cut_above
+    }
+
     /// What is known of its scene for a later frame that differs so much from it.
     fn scene_of(&self, number: u64, difference: f32, time: TimeFit) -> Option<Scene> {
         let apart = number.checked_sub(self.number).filter(|&apart| apart > 0)?;
@@ -277,6 +314,39 @@ mod tests {
         let Recall::Same { from: 1, .. } = memory.recall(&frame(2), grey(100)) else {
             panic!("frame 0 was older")
         };
+    }
+
+    /// Whether a study of a frame that looks like `thumbnail` changes what is known to what `model` says.
+    fn studied(memory: &Memory, thumbnail: Thumbnail, model: &str) -> bool {
+        memory.revise(&frame(0).stream, thumbnail, |_| Some(known(model)))
+    }
+
+    #[test]
+    fn a_study_counts_as_long_as_the_scene_goes_on() {
+        let memory = remembering();
+        assert!(!studied(&memory, grey(200), "large"), "another scene");
+        assert!(studied(&memory, grey(110), "large"));
+        let Recall::Same { from: 0, answer, .. } = memory.recall(&frame(1), grey(101)) else {
+            panic!("frame 0 is still the one that was answered")
+        };
+        assert_eq!(answer.model.as_str(), "large");
+        assert!(!memory.revise(&StreamName::new("yard"), grey(110), |_| None), "nothing is known");
+        memory.forget(&frame(0).stream);
+        assert!(!studied(&memory, grey(110), "large"), "it is forgotten");
+    }
+
+    #[test]
+    fn a_picture_is_studied_that_differs_from_the_one_before() {
+        let memory = remembering();
+        let stream = frame(0).stream;
+        let is_worth = |value| memory.is_worth_study(&stream, &grey(value));
+        assert!(is_worth(100) && !is_worth(200), "200 is another scene");
+        assert!(studied(&memory, grey(100), "large"));
+        assert!(!is_worth(101) && is_worth(110));
+        let (newer, _) = other(memory.recall(&frame(1), grey(110)));
+        newer.report(known("quick"));
+        assert!(is_worth(101), "a newer answer knows nothing of the study");
+        assert!(!memory.is_worth_study(&StreamName::new("yard"), &grey(100)));
     }
 
     #[test]

@@ -164,6 +164,59 @@ fn without_time_for_another_model_the_answer_so_far_goes_out() {
     }
 }
 
+/// Slow knows no red, which is what colour takes grey for.
+#[test]
+fn a_model_without_time_of_its_own_studies_scenes_for_the_frames_that_follow() {
+    let colours: Vec<Colour> = [GREY, LIGHTER].repeat(45);
+    let (_directory, clip) = clip_of(&colours);
+    let models = models(VIDEO);
+    let program = || {
+        let quick = "--realtime --budget 400ms --mean-time-target 2ms";
+        models.replay(quick).arg(&clip).with_summary()
+    };
+    let unstudied = program().run().with_code(0);
+    assert!(unstudied.records().iter().all(|record| record.label() == "red"));
+    assert_eq!(unstudied.summary()["study"]["done"], 0);
+    let studied = program().args("--study slow").run().with_code(0);
+    let records = studied.records();
+    assert_eq!(studied.total("captured"), 90);
+    let helped: Vec<&Record> = records.iter().filter(|record| record.label() != "red").collect();
+    assert!(helped.len() > 9, "{}", studied.stderr);
+    assert!(
+        helped.iter().any(|record| record.reason() == "same_scene" && record.model() == "slow")
+    );
+    // On no frame of its own: it had no time for any.
+    assert!(records.iter().all(|record| !runs(record).contains(&"slow")));
+    let study = &studied.summary()["study"];
+    assert!(study["done"].as_u64() > Some(0) && study["seconds"].as_f64() > Some(0.0), "{study}");
+    assert_eq!(study["failed"], 0);
+}
+
+#[test]
+fn only_a_model_of_the_policy_studies_and_only_by_the_clock() {
+    let (directory, clip) = clip_of(&[GREY]);
+    let models = models(VIDEO);
+    let refuse = |arguments: &str, code, words: &[&str]| {
+        models.replay(arguments).arg(&clip).refusal(code, words);
+    };
+    refuse("--study slow", 64, &["--realtime"]);
+    refuse("--realtime --study nobody", 78, &["nobody", "colour, slow"]);
+    refuse("--realtime --study slow --policy random", 64, &["random", "--study", "adaptive"]);
+    let config = directory.path().join("classifyd.toml");
+    let check = |policy: &str| {
+        let text = format!(
+            "models.directory = {:?}\n[policy]\n{policy}\n[[stream]]\nname = \"a\"\n\
+             source = \"clip.avi\"\nbudget = \"1s\"\n",
+            models.path()
+        );
+        std::fs::write(&config, text).unwrap();
+        classifyd("check --config").arg(&config)
+    };
+    check("study = \"slow\"").run().with_code(0).printing(&["policy adaptive"]);
+    check("study = \"nobody\"").refusal(78, &["policy.study", "nobody", "colour, slow"]);
+    check("study = \"slow\"\nkind = \"random\"").refusal(78, &["policy.study", "random"]);
+}
+
 #[test]
 fn under_load_frames_are_answered_rather_than_lost_to_second_looks() {
     let colours: Vec<Colour> = [GREY, LIGHTER].repeat(45);
