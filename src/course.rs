@@ -85,7 +85,8 @@ impl Guide {
         Beginning::Course(self.course(None))
     }
 
-    /// Whether it may tell anything if `model` looks at a frame that is answered already.
+    /// Whether a look at a frame that is answered already may tell anything: its scene goes on, and it differs
+    /// from the one that was studied last.
     pub fn is_worth_study(&self, frame: &FrameId, thumbnail: &Thumbnail) -> bool {
         self.memory.is_worth_study(&frame.stream, thumbnail)
     }
