@@ -44,7 +44,6 @@ use crate::capture::{CaptureError, Loss, News, NewsKind, SourceState, StreamSpec
 use crate::clock::Clock;
 use crate::frame::StreamName;
 use crate::inference::{Classifier, LateLimits, Roster, Widths};
-use crate::models::ModelId;
 use crate::operations::{Operations, SideWork};
 use crate::output::{Departures, OutputEvent, Progress, Summary};
 use crate::scheduler::estimate::OnTime;
@@ -355,8 +354,4 @@ fn ending_of(event: OutputEvent) -> Ending {
             Ending::Breakdown(anyhow::Error::from(error).context("cannot write the output"))
         }
     }
-}
-
-fn in_a_row(models: &[ModelId]) -> String {
-    models.iter().map(ModelId::as_str).collect::<Vec<_>>().join(", ")
 }

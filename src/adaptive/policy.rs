@@ -8,18 +8,14 @@ use super::evidence::Evidence;
 use super::fusion::Fused;
 use super::guesses::Guesses;
 use super::knowledge::{Knowledge, ModelSet, OperatingPoint, Right, SetFit, TimeFit};
-use crate::models::ModelId;
+use crate::models::{ModelId, in_a_row};
 
 /// None of the models that the policy chooses among is loaded.
 #[derive(Debug, Error, PartialEq, Eq)]
-#[error("none of the models of the adaptive policy is loaded: {}", names(.pool))]
+#[error("none of the models of the adaptive policy is loaded: {}", in_a_row(.pool))]
 pub struct NoPoolLeft {
     /// The models that it chooses among.
     pub pool: Vec<ModelId>,
-}
-
-fn names(models: &[ModelId]) -> String {
-    models.iter().map(ModelId::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// A model that may run next, by its place in the pool.

@@ -15,7 +15,7 @@ use crate::course::Guide;
 use crate::engines::{EngineBuilds, EngineStore};
 use crate::inference::{Classifier, Loader, Roster, Stock, Widths};
 use crate::install;
-use crate::models::{Labels, Manifest, ModelId, Provider};
+use crate::models::{Labels, Manifest, ModelId, Provider, in_a_row};
 use crate::onnx::{Runtime, SessionOptions};
 use crate::premodel::{Premodel, RankedPremodel};
 use crate::select::Selector;
@@ -309,10 +309,6 @@ pub enum AdaptiveFault {
         /// Another.
         other: ModelId,
     },
-}
-
-fn in_a_row(models: &[ModelId]) -> String {
-    models.iter().map(ModelId::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// The adaptive policy, over those of its models that are loaded.

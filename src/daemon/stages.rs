@@ -8,16 +8,17 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use crossbeam_channel::{Receiver, Sender, at, bounded, select, unbounded};
 
+use super::StreamPlan;
 use super::changes;
 use super::engine::{Engine, Parts};
 use super::memory::Memory;
 use super::reload::{Change, Doors, Loaded, Reload, ReloadEvent, Reloading};
 use super::streams::Streams;
-use super::{StreamPlan, in_a_row};
 use crate::capture::mailbox::{self, Depth};
 use crate::clock::Clock;
 use crate::frame::StreamName;
 use crate::health::Health;
+use crate::models::in_a_row;
 use crate::operations::{Operations, Settling, SideWork};
 use crate::outcome::Settled;
 use crate::output::{self, Departures, OutputEvent, Progress, Summary};

@@ -68,15 +68,17 @@ impl Truth {
         }
     }
 
-    /// The model that teaches, if it is one.
+    /// The positions of the models to choose among: of all but one that teaches, unless it is alone.
     ///
-    /// It is right by definition, whatever the pictures show, so nothing is learnt by comparing it
-    /// with the others.
-    pub fn teacher(&self) -> Option<&ModelId> {
-        match self {
-            Self::Teacher(model) => Some(model),
-            Self::Labels | Self::Ensemble => None,
-        }
+    /// A teacher is right by definition, whatever the pictures show, so nothing is learnt by comparing
+    /// it with the others.
+    pub fn pupils<'a>(&self, models: impl Iterator<Item = &'a ModelId> + Clone) -> Vec<usize> {
+        let is_teacher = |model| matches!(self, Self::Teacher(teacher) if teacher == model);
+        let numbered = models.enumerate();
+        let all = numbered.clone().map(|(place, _)| place);
+        let pupils: Vec<usize> =
+            numbered.filter(|&(_, model)| !is_teacher(model)).map(|(place, _)| place).collect();
+        if pupils.is_empty() { all.collect() } else { pupils }
     }
 
     /// The class that the teacher names, given the probabilities of every one of `models`; `None` if
@@ -122,6 +124,17 @@ mod tests {
         assert_eq!(taught("slow"), Some(0), "of equals the lowest");
         assert_eq!(taught("absent"), None);
         assert_eq!(Truth::Labels.teach(&models(), &answers), None);
+    }
+
+    #[test]
+    fn all_but_a_teacher_are_chosen_among_unless_it_is_alone() {
+        let pupils = |name: &str, models: &[ModelId]| {
+            Truth::from_teacher(name).unwrap().pupils(models.iter())
+        };
+        assert_eq!(pupils("quick", &models()), [1]);
+        assert_eq!(pupils("quick", &models()[..1]), [0]);
+        assert_eq!(pupils("ensemble", &models()), [0, 1]);
+        assert_eq!(Truth::Labels.pupils(models().iter()), [0, 1]);
     }
 
     #[test]

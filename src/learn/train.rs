@@ -42,7 +42,7 @@ use super::adapt::AdaptError;
 use super::profile_file::{Profile, ProfiledModel, Truth};
 use crate::adaptive::NoSuchPoint;
 use crate::features::{FeatureSet, Features};
-use crate::models::ModelId;
+use crate::models::{ModelId, in_a_row};
 use crate::premodel::{
     Example, KnownModel, LabelSource, MAX_K, Premodel, Recipe, RecipeFault, RightSet, Scaling,
 };
@@ -92,7 +92,7 @@ pub enum TrainError {
     #[error("the picture {0} is in the profiles twice")]
     DuplicateImage(String),
     /// A model that was not measured.
-    #[error("the profiles have no model {asked}; they have {}", names(.profiled))]
+    #[error("the profiles have no model {asked}; they have {}", in_a_row(.profiled))]
     UnknownModel {
         /// The model asked for.
         asked: ModelId,
@@ -162,10 +162,6 @@ pub enum TrainError {
     /// No operating point is good enough.
     #[error(transparent)]
     Target(#[from] NoSuchPoint),
-}
-
-fn names(models: &[ModelId]) -> String {
-    models.iter().map(ModelId::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// Trains a premodel on every picture of the profiles, and evaluates it by cross-validation.

@@ -46,6 +46,11 @@ impl ModelId {
     }
 }
 
+/// Models' names for a message, by commas.
+pub fn in_a_row(models: &[ModelId]) -> String {
+    models.iter().map(ModelId::as_str).collect::<Vec<_>>().join(", ")
+}
+
 impl fmt::Display for ModelId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)

@@ -11,7 +11,7 @@ use thiserror::Error;
 use super::verdict::Stages;
 use super::{KnownModel, Premodel, Selection, Verdict};
 use crate::features::Features;
-use crate::models::{ModelId, Sha256Hex};
+use crate::models::{ModelId, Sha256Hex, in_a_row};
 use crate::outcome::Basis;
 
 /// A premodel that ranks the loaded models, all of them and no other.
@@ -43,7 +43,7 @@ pub struct Restriction {
 #[error(
     "the premodel was trained with {}, and none of these is loaded with the same file and manifest; \
      train one with `classifyd train`",
-    .known.iter().map(ModelId::as_str).collect::<Vec<_>>().join(", ")
+    in_a_row(.known)
 )]
 pub struct NoModelLeft {
     /// The models that it knows.

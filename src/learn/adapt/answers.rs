@@ -58,14 +58,6 @@ impl Answers {
         answers
     }
 
-    /// The models to choose among: all but a teacher, unless there is no other.
-    pub fn choosable(&self) -> Vec<usize> {
-        let teacher = self.truth.teacher();
-        let others = (0..self.models.len()).filter(|&model| Some(&self.models[model]) != teacher);
-        let others: Vec<usize> = others.collect();
-        if others.is_empty() { (0..self.models.len()).collect() } else { others }
-    }
-
     /// How often each class is the true one.
     pub fn class_counts(&self, pictures: &[usize]) -> Vec<usize> {
         let mut counts = vec![0; self.classes];

@@ -54,7 +54,7 @@ fn named(answers: &Answers, names: &[ModelId]) -> Result<Vec<usize>, AdaptError>
 }
 
 fn of_leading_sets(answers: &Answers, pictures: &[usize]) -> Vec<usize> {
-    let mut candidates = answers.choosable();
+    let mut candidates = answers.truth.pupils(answers.models.iter());
     let accuracy = |model: usize| answers.accuracy(model, pictures);
     candidates.sort_by(|&a, &b| accuracy(b).total_cmp(&accuracy(a)).then_with(|| a.cmp(&b)));
     candidates.truncate(MOST_CANDIDATES);

@@ -37,8 +37,9 @@ pub(crate) fn learn_policy(
     let mut knowledge = adapt::fit(answers, pictures, options)?;
     let tested = assurance::cross_validate(answers, folds, options, &answers.times, None)?;
     assurance::note(&mut knowledge.points, &tested, answers, pictures);
-    let models = answers.choosable().into_iter();
-    let best = models.map(|model| answers.accuracy(model, pictures)).fold(0.0, f64::max);
+    let models = answers.truth.pupils(answers.models.iter());
+    let best =
+        models.into_iter().map(|model| answers.accuracy(model, pictures)).fold(0.0, f64::max);
     knowledge.chosen = choose_point(&knowledge, best as f32, target)?;
     let study = time::study(answers, pictures, &assurance::policy(knowledge.clone(), answers));
     knowledge.time = study.time;

@@ -13,8 +13,8 @@ use crate::premodel::{Criterion, MAX_MODELS, RecipeFault, RightSet};
 pub(crate) struct Samples {
     pub(crate) models: Vec<ProfiledModel>,
     pub(crate) pictures: Vec<Picture>,
-    /// The model whose answers stand in for labels.
-    teacher: Option<usize>,
+    /// The models that may be chosen among.
+    pupils: Vec<usize>,
 }
 
 /// A picture that every model was shown.
@@ -50,9 +50,8 @@ impl Samples {
             return Err(TrainError::NoImage);
         }
         check_twins(profiles)?;
-        let teacher = first.header.truth.teacher();
-        let teacher = models.iter().position(|model| Some(&model.id) == teacher);
-        Ok(Self { models, pictures, teacher })
+        let pupils = first.header.truth.pupils(models.iter().map(|model| &model.id));
+        Ok(Self { models, pictures, pupils })
     }
 
     /// The positions of the models asked for, in ascending order; if none was, of one model for each
@@ -73,8 +72,7 @@ impl Samples {
 
     fn full_size(&self) -> Vec<usize> {
         let latency = |model: usize| self.models[model].latency.median;
-        let is_only = self.models.len() == 1;
-        let pupils = || (0..self.models.len()).filter(|&one| is_only || self.teacher != Some(one));
+        let pupils = || self.pupils.iter().copied();
         let is_slowest = |model: &usize| {
             let twins =
                 pupils().filter(|&twin| self.models[twin].sha256 == self.models[*model].sha256);
