@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::adaptive::{Adaptive, Evidence, Fused, Preference};
-use crate::frame::FrameId;
+use crate::frame::{FrameId, StreamName};
 use crate::models::Labels;
 use crate::outcome::{
     Answer, Basis, Classification, Confidence, Failure, Outcome, Reason, Reuse, Run, Stage, Stop,
@@ -87,21 +87,21 @@ impl Guide {
 
     /// Whether a look at a frame that is answered already may tell anything: its scene goes on, and it differs
     /// from the one that was studied last.
-    pub fn is_worth_study(&self, frame: &FrameId, thumbnail: &Thumbnail) -> bool {
-        self.memory.is_worth_study(&frame.stream, thumbnail)
+    pub fn is_worth_study(&self, stream: &StreamName, thumbnail: &Thumbnail) -> bool {
+        self.memory.is_worth_study(stream, thumbnail)
     }
 
     /// Takes in a run on a frame that is answered already, and the probabilities of all classes that it gave,
     /// for the frames that follow in its scene. Whether the scene goes on.
     pub fn study(
         &self,
-        frame: &FrameId,
+        stream: &StreamName,
         thumbnail: Thumbnail,
         run: Run,
         probabilities: &[f32],
     ) -> bool {
         let Some(place) = self.policy.place(&run.model) else { return false };
-        self.memory.revise(&frame.stream, thumbnail, |known| {
+        self.memory.revise(stream, thumbnail, |known| {
             let mut evidence = known.evidence.clone();
             self.policy.study(&mut evidence, place, probabilities);
             let before = &known.answer;
@@ -272,7 +272,7 @@ mod tests {
     use super::*;
     use crate::adaptive::tests::policy;
     use crate::clock::Clock;
-    use crate::frame::{Pace, Picture, StreamName};
+    use crate::frame::{Pace, Picture};
     use crate::models::{ModelId, Provider};
     use crate::outcome::Settled;
     use crate::outcome::tests::ticket;
@@ -368,10 +368,10 @@ mod tests {
     fn a_study_helps_the_frames_that_follow_in_the_scene() {
         let guide = guide();
         let study =
-            |grey_value| guide.study(&frame(0), grey(grey_value), run("large"), &says(5, 0.99));
+            |value| guide.study(&frame(0).stream, grey(value), run("large"), &says(5, 0.99));
         assert!(!study(100), "nothing is known yet");
         doubtful(&guide);
-        assert!(guide.is_worth_study(&frame(1), &grey(120)));
+        assert!(guide.is_worth_study(&frame(1).stream, &grey(120)));
         assert!(!study(220), "another scene");
         assert!(study(120));
         let Beginning::Reuse(Reuse::NearlyEqual { from: 0, answer, .. }) =
@@ -388,7 +388,7 @@ mod tests {
             panic!("both models have looked at the scene")
         };
         assert_eq!(answer.runs.len(), 2, "one of each model");
-        assert!(!guide.study(&frame(0), grey(120), run("stranger"), &says(5, 0.9)));
+        assert!(!guide.study(&frame(0).stream, grey(120), run("stranger"), &says(5, 0.9)));
     }
 
     /// A frame of the scene of `guide` whose answer is in doubt.

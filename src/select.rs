@@ -263,11 +263,13 @@ impl Stage {
             }
             Ok(Choice::Reuse(reuse)) => {
                 let Frame { picture, ticket } = frame;
-                let (id, pace) = (ticket.account().origin.id.clone(), ticket.account().pace);
-                ticket.report(Outcome::Reused(reuse));
+                let account = ticket.account();
                 // Where only work counts, answers would depend on how long a study takes.
-                if let (Some(easel), Pace::Clock) = (easel, pace) {
-                    easel.offer(Look { frame: id, picture });
+                let easel = easel.as_ref().filter(|_| account.pace == Pace::Clock);
+                let place = easel.map(|easel| (easel, account.origin.id.clone()));
+                ticket.report(Outcome::Reused(reuse));
+                if let Some((easel, frame)) = place {
+                    easel.offer(Look { frame, picture });
                 }
             }
             Err(error) => {

@@ -2,7 +2,7 @@
 //! already, for the sake of those that follow.
 //!
 //! Most frames of a video need no model: they take over the answer of their scene. Their pictures go to
-//! the `study` thread, which has one model of its own and runs while a processor would be idle
+//! the `study` thread, which has `study-run` run a model of its own while a processor would be idle
 //! (`SCHED_IDLE`). What the model says is weighed in the scene's answer
 //! ([`Guide::study`]), so that frames which no model of that size has time for are answered with its
 //! help. A study is no run of the scheduler: no frame waits for it, and it has no deadline.
@@ -11,16 +11,20 @@
 //! studied last is passed over; a study whose scene is over when it ends comes to nothing.
 
 use std::collections::VecDeque;
+use std::error::Error;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crossbeam_channel::{Receiver, Sender, bounded};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
 use crate::course::Guide;
 use crate::frame::{FrameId, Picture};
-use crate::inference::Classifier;
+use crate::inference::{Classifier, ClassifyError, Measured};
+use crate::models::{ModelId, Provider};
+use crate::onnx::Terminator;
 use crate::outcome::{Run, in_words};
 use crate::scene::Thumbnailer;
 use crate::threads;
@@ -75,6 +79,9 @@ impl StudyCounts {
     }
 }
 
+/// A study that lasts longer is asked to end: it is of no use to a scene that has moved on.
+const LONGEST: Duration = Duration::from_secs(5);
+
 /// A frame that is answered already.
 pub struct Look {
     /// Which.
@@ -83,123 +90,212 @@ pub struct Look {
     pub picture: Picture,
 }
 
-/// Where pictures are left for the student. Dropped, the student goes when its study is over.
-pub struct Easel(Arc<Looks>);
+/// Where pictures are left for the student. Dropped, a run that is under way is asked to end, and the
+/// student goes.
+pub struct Easel {
+    looks: Arc<Looks>,
+    clock: Clock,
+}
 
-/// The pictures that wait, at most one of each stream.
+/// The pictures that wait, at most one of each stream, and what is looked at.
 #[derive(Default)]
 struct Looks {
-    waiting: Mutex<Waiting>,
+    table: Mutex<Table>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct Waiting {
-    looks: VecDeque<Look>,
+struct Table {
+    waiting: VecDeque<Look>,
+    /// Since when a run is under way, and what ends it.
+    running: Option<(Instant, Terminator)>,
     is_closed: bool,
 }
 
 impl Easel {
     /// Leaves a picture, in the place of one of its stream that waits.
     pub fn offer(&self, look: Look) {
-        let mut waiting = self.0.lock();
-        let of_stream = waiting.looks.iter_mut();
-        match of_stream.into_iter().find(|other| other.frame.stream == look.frame.stream) {
+        let mut table = self.looks.lock();
+        let mut waiting = table.waiting.iter_mut();
+        match waiting.find(|other| other.frame.stream == look.frame.stream) {
             Some(older) => *older = look,
-            None => waiting.looks.push_back(look),
+            None => table.waiting.push_back(look),
         }
-        drop(waiting);
-        self.0.changed.notify_one();
+        if table.running.as_ref().is_some_and(|(since, _)| self.clock.now() - *since > LONGEST) {
+            table.end_run();
+        }
+        drop(table);
+        self.looks.changed.notify_one();
     }
 }
 
 impl Drop for Easel {
     fn drop(&mut self) {
-        self.0.lock().is_closed = true;
-        self.0.changed.notify_one();
+        let mut table = self.looks.lock();
+        table.is_closed = true;
+        table.end_run();
+        drop(table);
+        self.looks.changed.notify_one();
+    }
+}
+
+impl Table {
+    /// Asks the run that is under way to end, once.
+    fn end_run(&mut self) {
+        if let Some((_, terminator)) = self.running.take()
+            && let Err(error) = terminator.terminate()
+        {
+            log::warn!("a study cannot be asked to end: {}", in_words(&error));
+        }
     }
 }
 
 impl Looks {
     /// The picture whose stream has waited longest; `None` once there will be none.
     fn take(&self) -> Option<Look> {
-        let mut waiting = self.lock();
+        let mut table = self.lock();
         loop {
-            if waiting.is_closed {
+            if table.is_closed {
                 return None;
             }
-            if let Some(look) = waiting.looks.pop_front() {
+            if let Some(look) = table.waiting.pop_front() {
                 return Some(look);
             }
-            waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            table = self.changed.wait(table).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    /// Notes that a run begins; whether it is still wanted.
+    fn begin(&self, now: Instant, terminator: Terminator) -> bool {
+        let mut table = self.lock();
+        table.running = Some((now, terminator));
+        !table.is_closed
+    }
+
+    /// Notes that it is over; whether what it says is still wanted.
+    fn end(&self) -> bool {
+        let mut table = self.lock();
+        table.running = None;
+        !table.is_closed
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
         // Every change is whole before the lock is let go, panics included.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The model that studies, and whom it tells.
-pub struct Student {
+/// A picture to run the model on.
+struct Assignment {
+    picture: Picture,
+    terminator: Terminator,
+}
+
+/// What came of it, and the picture: whoever gets it gives it back.
+struct Finding {
+    picture: Picture,
+    measured: Result<Measured<Vec<f32>>, ClassifyError>,
+}
+
+/// The model that studies, on a thread that runs only while a processor would be idle. It takes no lock
+/// that another thread may wait for: who is never in a hurry must not keep others from going on.
+pub struct IdleRuns {
     classifier: Classifier,
+    assignments: Receiver<Assignment>,
+    findings: Sender<Finding>,
+    clock: Clock,
+}
+
+impl IdleRuns {
+    /// Runs the model until its student is gone.
+    pub fn run(mut self) {
+        threads::only_when_idle();
+        for Assignment { picture, terminator } in self.assignments {
+            let measured =
+                self.classifier.probabilities_unless_terminated(&picture, self.clock, &terminator);
+            if self.findings.send(Finding { picture, measured }).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Chooses what is studied, and tells what was found.
+pub struct Student {
+    model: ModelId,
+    provider: Provider,
     guide: Arc<Guide>,
     looks: Arc<Looks>,
+    assignments: Sender<Assignment>,
+    findings: Receiver<Finding>,
     counts: Arc<StudyCounts>,
     thumbnailer: Thumbnailer,
     clock: Clock,
 }
 
 impl Student {
-    /// A student, and where pictures are left for it.
+    /// A student, the runs of its model, and where pictures are left for it.
     pub fn new(
         classifier: Classifier,
         guide: Arc<Guide>,
         counts: Arc<StudyCounts>,
         clock: Clock,
-    ) -> (Easel, Self) {
-        let looks = Arc::default();
-        let easel = Easel(Arc::clone(&looks));
-        let thumbnailer = Thumbnailer::default();
-        (easel, Self { classifier, guide, looks, counts, thumbnailer, clock })
+    ) -> (Easel, (Self, IdleRuns)) {
+        let looks = Arc::<Looks>::default();
+        let easel = Easel { looks: Arc::clone(&looks), clock };
+        let (model, provider) = (classifier.manifest().id.clone(), classifier.session().provider());
+        let ((assign, assignments), (find, findings)) = (bounded(1), bounded(1));
+        let runs = IdleRuns { classifier, assignments, findings: find, clock };
+        let (assignments, thumbnailer) = (assign, Thumbnailer::default());
+        let student = Self {
+            model,
+            provider,
+            guide,
+            looks,
+            assignments,
+            findings,
+            counts,
+            thumbnailer,
+            clock,
+        };
+        (easel, (student, runs))
     }
 
-    /// Studies until the easel is gone, on a thread that gives way to all others at once.
+    /// Studies until the easel is gone.
     pub fn run(mut self) {
-        threads::only_when_idle();
-        while let Some(look) = self.looks.take() {
-            self.study(&look);
+        while let Some(Look { frame, picture }) = self.looks.take() {
+            if let Err(error) = self.study(&frame, picture) {
+                let is_first = self.counts.failed.fetch_add(1, Ordering::Relaxed) == 0;
+                let level = if is_first { log::Level::Warn } else { log::Level::Debug };
+                log::log!(level, "the study of frame {frame} failed: {}", in_words(&*error));
+            }
         }
     }
 
-    fn study(&mut self, Look { frame, picture }: &Look) {
-        let thumbnail = match self.thumbnailer.thumbnail(picture) {
-            Ok(thumbnail) => thumbnail,
-            Err(error) => return self.note_failure(frame, &error),
-        };
-        if !self.guide.is_worth_study(frame, &thumbnail) {
-            return;
+    fn study(&mut self, frame: &FrameId, picture: Picture) -> Result<(), Box<dyn Error>> {
+        let thumbnail = self.thumbnailer.thumbnail(&picture)?;
+        if !self.guide.is_worth_study(&frame.stream, &thumbnail) {
+            return Ok(());
         }
-        let measured = match self.classifier.probabilities(picture, self.clock) {
-            Ok(measured) => measured,
-            Err(error) => return self.note_failure(frame, &error),
-        };
-        let (model, provider) =
-            (self.classifier.manifest().id.clone(), self.classifier.session().provider());
-        let run = Run { model, provider, inference: measured.cost.run, batch: 1 };
-        let took = measured.cost.preprocess + measured.cost.run;
-        let goes_on = self.guide.study(frame, thumbnail, run, &measured.value);
+        let terminator = Terminator::new()?;
+        if !self.looks.begin(self.clock.now(), terminator.clone()) {
+            return Ok(());
+        }
+        self.assignments.send(Assignment { picture, terminator })?;
+        let Finding { measured, picture } = self.findings.recv()?;
+        drop(picture);
+        if !self.looks.end() {
+            return Ok(());
+        }
+        let Measured { value, cost } = measured?;
+        let (model, provider) = (self.model.clone(), self.provider);
+        let run = Run { model, provider, inference: cost.run, batch: 1 };
+        let goes_on = self.guide.study(&frame.stream, thumbnail, run, &value);
         let counts = &self.counts;
         StudyCounts::add(if goes_on { &counts.done } else { &counts.in_vain }, 1);
-        let nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
-        StudyCounts::add(&counts.nanoseconds, nanoseconds);
-    }
-
-    fn note_failure(&self, frame: &FrameId, error: &dyn std::error::Error) {
-        let is_first = self.counts.failed.fetch_add(1, Ordering::Relaxed) == 0;
-        let level = if is_first { log::Level::Warn } else { log::Level::Debug };
-        log::log!(level, "the study of frame {frame} failed: {}", in_words(error));
+        let nanoseconds = (cost.preprocess + cost.run).as_nanos();
+        StudyCounts::add(&counts.nanoseconds, u64::try_from(nanoseconds).unwrap_or(u64::MAX));
+        Ok(())
     }
 }
 
@@ -222,7 +318,7 @@ mod tests {
     #[test]
     fn of_each_stream_the_newest_picture_waits_and_streams_take_turns() {
         let looks = Arc::<Looks>::default();
-        let easel = Easel(Arc::clone(&looks));
+        let easel = Easel { looks: Arc::clone(&looks), clock: Clock };
         for (stream, number) in [("door", 0), ("yard", 0), ("door", 1), ("door", 2)] {
             easel.offer(look(stream, number));
         }
@@ -234,11 +330,11 @@ mod tests {
     #[test]
     fn without_an_easel_nothing_more_is_studied() {
         let looks = Arc::<Looks>::default();
-        let easel = Easel(Arc::clone(&looks));
+        let easel = Easel { looks: Arc::clone(&looks), clock: Clock };
         easel.offer(look("door", 0));
         let waiting = Arc::clone(&looks);
         let student = std::thread::spawn(move || [taken(&waiting), taken(&waiting)]);
-        while !looks.lock().looks.is_empty() {
+        while !looks.lock().waiting.is_empty() {
             std::thread::yield_now();
         }
         drop(easel);

@@ -79,8 +79,14 @@ impl Evidence {
         numbered.filter_map(|(model, testimony)| Some((model, testimony.as_ref()?)))
     }
 
-    /// Adds a run on this frame, averaged with what the model said of the scene before.
+    /// Adds a run on this frame.
     pub(super) fn add(&mut self, model: usize, guesses: Guesses) {
+        self.learn(model, guesses);
+        self.runs.push(model);
+    }
+
+    /// Adds what a model says of the scene now, averaged with what it said before.
+    pub(super) fn learn(&mut self, model: usize, guesses: Guesses) {
         if self.testimonies.len() <= model {
             self.testimonies.resize(model + 1, None);
         }
@@ -90,26 +96,15 @@ impl Evidence {
             None => guesses,
         };
         self.testimonies[model] = Some(Testimony { guesses, share: 1.0 });
-        self.runs.push(model);
     }
 
-    /// Drops the model that counts least, of equals the quickest, but not `kept`; `None` if there is no
-    /// other.
-    pub(super) fn drop_quickest_but(&mut self, kept: usize) -> Option<usize> {
-        let others = self.testimonies().filter(|(model, _)| *model != kept);
+    /// Drops the model that counts least, of equals the quickest, to make room; `None` if all are to be
+    /// kept.
+    pub(super) fn drop_faintest(&mut self, kept: ModelSet) -> Option<usize> {
+        let others = self.testimonies().filter(|(model, _)| !kept.contains(*model));
         let (model, _) = others.min_by(|(_, a), (_, b)| a.share.total_cmp(&b.share))?;
         self.testimonies[model] = None;
         self.runs.retain(|run| *run != model);
-        Some(model)
-    }
-
-    /// Drops the model carried over that counts least, to make room; `None` if all ran on this
-    /// frame.
-    pub(super) fn drop_faintest(&mut self) -> Option<usize> {
-        let carried = self.testimonies().filter(|(model, _)| !self.runs.contains(model));
-        let faintest = carried.min_by(|(_, a), (_, b)| a.share.total_cmp(&b.share));
-        let (model, _) = faintest?;
-        self.testimonies[model] = None;
         Some(model)
     }
 }

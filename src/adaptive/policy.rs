@@ -129,15 +129,15 @@ impl Adaptive {
     /// Takes in a model's guesses.
     pub fn observe_guesses(&self, evidence: &mut Evidence, place: usize, guesses: Guesses) {
         evidence.add(place, guesses);
-        self.settle(evidence);
+        let ran = evidence.runs().iter().copied().collect();
+        self.settle(evidence, ran);
     }
 
     /// Takes in what a model says of another frame of the scene that the evidence is of. Of more models
-    /// than any known set has, the quickest are dropped.
+    /// than any known set has, the quickest that count least are dropped.
     pub fn study(&self, evidence: &mut Evidence, place: usize, probabilities: &[f32]) {
-        evidence.add(place, Guesses::of(probabilities));
-        while self.fit(evidence.set()).is_none() && evidence.drop_quickest_but(place).is_some() {}
-        self.settle(evidence);
+        evidence.learn(place, Guesses::of(probabilities));
+        self.settle(evidence, ModelSet::EMPTY.with(place));
     }
 
     /// What may run on the frame after what has run, the most worthwhile first; empty if the
@@ -149,7 +149,7 @@ impl Adaptive {
     /// The last frame's evidence for the next frame of the scene, `share` of it remembered.
     pub fn carry(&self, evidence: &Evidence, share: f32) -> Evidence {
         let mut carried = evidence.aged(share);
-        self.settle(&mut carried);
+        self.settle(&mut carried, ModelSet::EMPTY);
         carried
     }
 
@@ -165,12 +165,12 @@ impl Adaptive {
     }
 
     /// Fuses the evidence and says how sure that is. Of more models than any known set has, the
-    /// faintest carried over are dropped.
-    fn settle(&self, evidence: &mut Evidence) {
+    /// faintest are dropped that are not to be kept.
+    fn settle(&self, evidence: &mut Evidence, kept: ModelSet) {
         let fit = loop {
             match self.fit(evidence.set()) {
                 Some(fit) => break fit,
-                None if evidence.drop_faintest().is_some() => {}
+                None if evidence.drop_faintest(kept).is_some() => {}
                 None => {
                     (evidence.fused, evidence.certainty) = (None, 0.0);
                     return;

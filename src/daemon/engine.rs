@@ -27,7 +27,7 @@ use crate::operations::{Machinery, Settling, SideWork};
 use crate::scheduler::estimate::{OnTime, Saved};
 use crate::scheduler::{Discipline, Queue, Scheduler};
 use crate::select::{Desk, Selector};
-use crate::study::{Student, StudyCounts};
+use crate::study::{IdleRuns, Student, StudyCounts};
 use crate::threads::Threads;
 
 /// All parts of an engine, the models loaded.
@@ -87,7 +87,7 @@ struct Standby {
     hands: Vec<Hand>,
     heirs: Vec<Heir>,
     prepare: Box<dyn FnOnce() + Send>,
-    student: Option<Student>,
+    student: Option<(Student, IdleRuns)>,
     /// Told when the last worker that is not stuck is gone.
     tell_over: Sender<()>,
 }
@@ -167,7 +167,8 @@ impl Engine {
             let _ = tell_over.send(());
         })?;
         threads.spawn("prepare", prepare)?;
-        if let Some(student) = student {
+        if let Some((student, runs)) = student {
+            threads.spawn("study-run", move || runs.run())?;
             threads.spawn("study", move || student.run())?;
         }
         dismantle(left, threads);

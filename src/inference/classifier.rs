@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::engines::{EngineError, EngineStore, Engines, TooLittleMemory};
 use crate::frame::Picture;
 use crate::models::{Manifest, ManifestError, ModelId, Provider};
-use crate::onnx::{RunError, Runtime, Session, SessionError, SessionOptions, Tensor};
+use crate::onnx::{RunError, Runtime, Session, SessionError, SessionOptions, Tensor, Terminator};
 use crate::outcome::Classification;
 use crate::resample::ResampleError;
 use crate::scheduler::Cost;
@@ -239,10 +239,33 @@ impl Classifier {
         picture: &Picture,
         clock: Clock,
     ) -> Result<Measured<Vec<f32>>, ClassifyError> {
+        self.measured(picture, clock, Session::run)
+    }
+
+    /// The same, unless `terminator` ends the run before.
+    pub fn probabilities_unless_terminated(
+        &mut self,
+        picture: &Picture,
+        clock: Clock,
+        terminator: &Terminator,
+    ) -> Result<Measured<Vec<f32>>, ClassifyError> {
+        let run = |session: &mut Session, tensor: &Tensor| {
+            session.run_unless_terminated(tensor, terminator)
+        };
+        self.measured(picture, clock, run)
+    }
+
+    fn measured(
+        &mut self,
+        picture: &Picture,
+        clock: Clock,
+        run: impl FnOnce(&mut Session, &Tensor) -> Result<Vec<Vec<f32>>, RunError>,
+    ) -> Result<Measured<Vec<f32>>, ClassifyError> {
         let start = clock.now();
         let tensor = self.preprocessor.tensor(picture)?;
         let prepared = clock.now();
-        let value = self.run(&tensor)?;
+        let raw = run(&mut self.session, &tensor)?;
+        let value = self.probabilities_of(raw)?;
         let cost = Cost { preprocess: prepared - start, run: clock.now() - prepared };
         Ok(Measured { value, cost })
     }
@@ -269,7 +292,13 @@ impl Classifier {
 
     /// The probabilities of the classes in the one picture of a tensor.
     fn run(&mut self, tensor: &Tensor) -> Result<Vec<f32>, ClassifyError> {
-        let raw = self.session.run(tensor)?.into_iter().next().unwrap_or_default();
+        let raw = self.session.run(tensor)?;
+        self.probabilities_of(raw)
+    }
+
+    /// The probabilities in the output of the first picture.
+    fn probabilities_of(&self, raw: Vec<Vec<f32>>) -> Result<Vec<f32>, ClassifyError> {
+        let raw = raw.into_iter().next().unwrap_or_default();
         Ok(postprocess::probabilities(raw, &self.manifest.output)?)
     }
 

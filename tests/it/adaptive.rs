@@ -193,6 +193,19 @@ fn a_model_without_time_of_its_own_studies_scenes_for_the_frames_that_follow() {
 }
 
 #[test]
+fn a_study_that_would_go_on_for_hours_is_ended_with_the_run() {
+    let darker = [230, 0, 0];
+    let (_directory, clip) = clip_of(&[RED, darker].repeat(20));
+    let models = with_knowledge(["colour", "loops_on_red"], Some(quick_then_large(VIDEO)));
+    let program =
+        models.replay("--realtime --mean-time-target 2ms --study loops_on_red").arg(&clip);
+    let finished = program.with_summary().run().with_code(0);
+    assert_eq!((finished.total("captured"), finished.records().len()), (40, 40));
+    let study = &finished.summary()["study"];
+    assert_eq!((study["done"].as_u64(), study["failed"].as_u64()), (Some(0), Some(0)), "{study}");
+}
+
+#[test]
 fn only_a_model_of_the_policy_studies_and_only_by_the_clock() {
     let (directory, clip) = clip_of(&[GREY]);
     let models = models(VIDEO);
