@@ -132,7 +132,7 @@ mod tests {
     fn by_default_the_margin_is_half_the_budget_within_bounds() {
         let allowed = |budget| allowed(LateLimits::default(), budget, Pace::Clock);
         assert_eq!(allowed("5ms"), [ms(15), ms(15), ms(4)]);
-        assert_eq!(allowed("80ms"), [ms(120), ms(120), ms(75)]);
+        assert_eq!(allowed("80ms"), [ms(120), ms(120), ms(70)]);
         let hour = Duration::from_secs(3600);
         let second = Duration::from_secs(1);
         assert_eq!(allowed("1h"), [hour + second, hour + second, hour - ms(10)]);
