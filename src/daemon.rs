@@ -4,7 +4,8 @@
 //! `select`, `prepare`, one `worker-<model>` each, `supervise`, `output`. Closing flows with the data: capture
 //! stops, the mailbox closes, `select` closes the queue, `prepare` empties it and dismisses
 //! the workers, the last ticket is settled, output ends. No stage is told to stop; each runs out of
-//! work. A worker that is stuck is not waited for: `supervise` has fenced it by then. Each stream has a
+//! work. A worker that is stuck is not waited for: `supervise` has fenced it by then. If a model studies
+//! there are `study` and `study-run`, which end with `select`. Each stream has a
 //! thread `stream-<name>` that starts its source and takes it down, which can take long, so that main
 //! and the other streams stay awake.
 //!

@@ -266,9 +266,9 @@ impl Stage {
                 let account = ticket.account();
                 // Where only work counts, answers would depend on how long a study takes.
                 let easel = easel.as_ref().filter(|_| account.pace == Pace::Clock);
-                let place = easel.map(|easel| (easel, account.origin.id.clone()));
+                let studied = easel.map(|easel| (easel, account.origin.id.clone()));
                 ticket.report(Outcome::Reused(reuse));
-                if let Some((easel, frame)) = place {
+                if let Some((easel, frame)) = studied {
                     easel.offer(Look { frame, picture });
                 }
             }

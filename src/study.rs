@@ -22,7 +22,8 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Clock;
 use crate::course::Guide;
 use crate::frame::{FrameId, Picture};
-use crate::inference::{Classifier, ClassifyError, Measured};
+use crate::inference::worker::asking;
+use crate::inference::{Ask, Classifier, ClassifyError, Measured};
 use crate::models::{ModelId, Provider};
 use crate::onnx::Terminator;
 use crate::outcome::{Run, in_words};
@@ -38,7 +39,7 @@ pub struct StudyWork {
     pub in_vain: u64,
     /// Studies that failed.
     pub failed: u64,
-    /// What all of them took, in seconds.
+    /// What all of them took but those that failed, in seconds.
     pub seconds: f64,
 }
 
@@ -74,8 +75,9 @@ impl StudyCounts {
         StudyWork { done, in_vain, failed, seconds }
     }
 
-    fn add(counter: &AtomicU64, number: u64) {
-        counter.fetch_add(number, Ordering::Relaxed);
+    /// What it was before.
+    fn add(counter: &AtomicU64, number: u64) -> u64 {
+        counter.fetch_add(number, Ordering::Relaxed)
     }
 }
 
@@ -108,7 +110,7 @@ struct Looks {
 struct Table {
     waiting: VecDeque<Look>,
     /// Since when a run is under way, and what ends it.
-    running: Option<(Instant, Terminator)>,
+    running: Option<(Instant, Ask)>,
     is_closed: bool,
 }
 
@@ -142,10 +144,8 @@ impl Drop for Easel {
 impl Table {
     /// Asks the run that is under way to end, once.
     fn end_run(&mut self) {
-        if let Some((_, terminator)) = self.running.take()
-            && let Err(error) = terminator.terminate()
-        {
-            log::warn!("a study cannot be asked to end: {}", in_words(&error));
+        if let Some((_, ask)) = self.running.take() {
+            ask();
         }
     }
 }
@@ -166,9 +166,9 @@ impl Looks {
     }
 
     /// Notes that a run begins; whether it is still wanted.
-    fn begin(&self, now: Instant, terminator: Terminator) -> bool {
+    fn begin(&self, now: Instant, ask: Ask) -> bool {
         let mut table = self.lock();
-        table.running = Some((now, terminator));
+        table.running = Some((now, ask));
         !table.is_closed
     }
 
@@ -265,7 +265,7 @@ impl Student {
     pub fn run(mut self) {
         while let Some(Look { frame, picture }) = self.looks.take() {
             if let Err(error) = self.study(&frame, picture) {
-                let is_first = self.counts.failed.fetch_add(1, Ordering::Relaxed) == 0;
+                let is_first = StudyCounts::add(&self.counts.failed, 1) == 0;
                 let level = if is_first { log::Level::Warn } else { log::Level::Debug };
                 log::log!(level, "the study of frame {frame} failed: {}", in_words(&*error));
             }
@@ -278,7 +278,7 @@ impl Student {
             return Ok(());
         }
         let terminator = Terminator::new()?;
-        if !self.looks.begin(self.clock.now(), terminator.clone()) {
+        if !self.looks.begin(self.clock.now(), asking(terminator.clone())) {
             return Ok(());
         }
         self.assignments.send(Assignment { picture, terminator })?;
@@ -340,6 +340,27 @@ mod tests {
         drop(easel);
         let [first, second] = student.join().unwrap();
         assert!(first.is_some() && second.is_none());
+    }
+
+    #[test]
+    fn a_run_is_asked_to_end_once_it_has_lasted_too_long_and_when_the_easel_goes() {
+        let looks = Arc::<Looks>::default();
+        let easel = Easel { looks: Arc::clone(&looks), clock: Clock };
+        let (tell, told) = bounded(1);
+        let begin = |since| {
+            let tell = tell.clone();
+            looks.begin(since, Box::new(move || tell.send(()).unwrap()))
+        };
+        assert!(begin(Clock.now() - LONGEST * 2));
+        easel.offer(look("door", 0));
+        easel.offer(look("door", 1));
+        assert_eq!(told.try_iter().count(), 1, "once");
+        assert!(looks.end() && begin(Clock.now()));
+        easel.offer(look("door", 2));
+        assert_eq!(told.try_iter().count(), 0, "it has time left");
+        drop(easel);
+        assert_eq!(told.try_iter().count(), 1);
+        assert!(!looks.end() && !begin(Clock.now()), "nothing is wanted any more");
     }
 
     #[test]

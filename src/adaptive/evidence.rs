@@ -98,13 +98,14 @@ impl Evidence {
         self.testimonies[model] = Some(Testimony { guesses, share: 1.0 });
     }
 
-    /// Drops the model that counts least, of equals the quickest, to make room; `None` if all are to be
-    /// kept.
-    pub(super) fn drop_faintest(&mut self, kept: ModelSet) -> Option<usize> {
+    /// Drops the model that counts least, of equals the quickest, to make room. Whether there was one
+    /// that is not to be kept.
+    pub(super) fn drop_faintest(&mut self, kept: ModelSet) -> bool {
         let others = self.testimonies().filter(|(model, _)| !kept.contains(*model));
-        let (model, _) = others.min_by(|(_, a), (_, b)| a.share.total_cmp(&b.share))?;
+        let faintest = others.min_by(|(_, a), (_, b)| a.share.total_cmp(&b.share));
+        let Some((model, _)) = faintest else { return false };
         self.testimonies[model] = None;
         self.runs.retain(|run| *run != model);
-        Some(model)
+        true
     }
 }

@@ -170,7 +170,7 @@ impl Adaptive {
         let fit = loop {
             match self.fit(evidence.set()) {
                 Some(fit) => break fit,
-                None if evidence.drop_faintest(kept).is_some() => {}
+                None if evidence.drop_faintest(kept) => {}
                 None => {
                     (evidence.fused, evidence.certainty) = (None, 0.0);
                     return;

@@ -27,7 +27,7 @@ pub use classifier::{Classifier, ClassifyError, LoadError, Measured};
 pub use crew::{Crew, Hand, Recruiter, TooWide, Widths};
 pub use golden::GoldenError;
 pub use late::{LateLimits, LateWork};
-pub use overruns::Ended;
+pub use overruns::{Ask, Ended};
 pub use postprocess::{OutputError, probabilities, softmax, top_k};
 pub use preprocess::Preprocessor;
 pub use roster::{Loader, Roster, RosterError, WarmUp};

@@ -391,11 +391,11 @@ fn answers(
     Ok(raw.into_iter().map(read).collect())
 }
 
-/// How the supervisor ends a run.
-fn asking(terminator: Terminator) -> Ask {
+/// How a run is ended that is not waited for any longer.
+pub fn asking(terminator: Terminator) -> Ask {
     Box::new(move || {
         if let Err(error) = terminator.terminate() {
-            log::warn!("a run that is late could not be asked to end: {}", in_words(&error));
+            log::warn!("a run could not be asked to end: {}", in_words(&error));
         }
     })
 }
